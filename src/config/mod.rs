@@ -1,0 +1,198 @@
+//! The configuration: from files to a [`Config`] that the rest of the program can rely on.
+//!
+//! Two stages: what the person wrote is read with its places ([`load`]), then checked as a
+//! whole and turned into domain types. A file with an error changes nothing; all errors of all
+//! files are told in one go. This is the only module that reads config files, secrets and the
+//! environment.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::address::{Address, Mailbox};
+use crate::domain::calendar::Calendar;
+use crate::domain::language::Lang;
+use crate::domain::link::LinkTemplate;
+use crate::domain::stage::Stages;
+use crate::domain::token::Declared;
+
+/// Where a person finds the state of a request, the new token and the new date.
+pub const DASHBOARD: &str = "https://entreprise.api.gouv.fr/compte";
+
+/// The whole configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The main file, absolute.
+    pub file: PathBuf,
+    /// SHA-256 of all files read, in hex: tells whether the store has taken this one over.
+    pub digest: String,
+    /// Language of mails and words where nothing nearer says otherwise.
+    pub language: Lang,
+    /// Who runs the daemon, for the footer of mails.
+    pub organisation: String,
+    /// Reply-To, footer and alarms.
+    pub contact: Address,
+    /// The SQLite file, absolute.
+    pub store: PathBuf,
+    /// Zone, window, days, opening of the renewal form.
+    pub calendar: Calendar,
+    /// Months from issue to expiry.
+    pub validity_months: u32,
+    /// The stages in force.
+    pub stages: Stages,
+    /// How mails leave.
+    pub mail: Mail,
+    /// The renewal link.
+    pub renewal: Renewal,
+    /// The tokens of the files, in order of declaration.
+    pub tokens: Vec<Declared>,
+}
+
+/// How mails leave.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// Header and envelope sender.
+    pub from: Mailbox,
+    /// Where they go.
+    pub transport: Transport,
+    /// At most so many mails in so much time; none by default.
+    pub rate: Option<Rate>,
+    /// The number of late mails from which the storm brake holds them; `None`: the default.
+    pub storm: Option<u32>,
+    /// A directory whose templates override the built-in ones.
+    pub templates: Option<PathBuf>,
+}
+
+/// At most `mails` in any `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many mails.
+    pub mails: u32,
+    /// In how much time: one second, minute or hour.
+    pub per: Duration,
+}
+
+/// Where mails go.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// One `.eml` file a mail in this directory (absolute).
+    File {
+        /// The directory; made when it is missing.
+        directory: PathBuf,
+    },
+    /// A relay over SMTP.
+    Smtp(Box<Smtp>),
+    /// A local program that speaks sendmail's command line.
+    Sendmail {
+        /// The program (default `/usr/sbin/sendmail`).
+        command: PathBuf,
+    },
+}
+
+/// The relay.
+#[derive(Debug, Clone)]
+pub struct Smtp {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port (default 587 for STARTTLS, 465 for implicit TLS, 25 for none).
+    pub port: u16,
+    /// Whether and when the connection is encrypted.
+    pub tls: Tls,
+    /// A PEM file of certification authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Networks to which plaintext is allowed, besides loopback.
+    pub plaintext_ok: Vec<Network>,
+    /// AUTH, if any.
+    pub auth: Option<Auth>,
+    /// The name given in EHLO; `None`: the machine's.
+    pub helo: Option<String>,
+    /// Connections at most.
+    pub connections: usize,
+    /// Mails in flight on a connection at most.
+    pub flight: usize,
+    /// Deadlines of the dialogue.
+    pub deadlines: Deadlines,
+}
+
+/// Whether and when a connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// STARTTLS, required.
+    Starttls,
+    /// TLS from the first byte.
+    Implicit,
+    /// None: loopback, and the networks of `plaintext_ok` without AUTH.
+    None,
+}
+
+/// The account at the relay.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// User name.
+    pub username: String,
+    /// Where the password is.
+    pub password: SecretSource,
+}
+
+/// Where a secret is; it is read only when it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// A file of this name in `$CREDENTIALS_DIRECTORY` (systemd's `LoadCredential=`).
+    Credential(String),
+    /// A file (absolute), readable by its owner only.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+/// An IP network in CIDR form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// Any address of the network.
+    pub address: IpAddr,
+    /// Length of the prefix in bits.
+    pub prefix: u8,
+}
+
+/// Total deadlines per phase of the SMTP dialogue (RFC 5321 §4.5.3.2), not per read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// TCP connection.
+    pub connect: Duration,
+    /// TLS handshake.
+    pub tls: Duration,
+    /// Greeting, EHLO, each AUTH step, MAIL, RCPT: each.
+    pub command: Duration,
+    /// The 354 after DATA.
+    pub data: Duration,
+    /// The message, before its size at 500 bytes a second is added.
+    pub body: Duration,
+    /// The reply to the final dot.
+    pub dot: Duration,
+    /// The reply to QUIT.
+    pub quit: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Self {
+            connect: s(30),
+            tls: s(30),
+            command: s(300),
+            data: s(120),
+            body: s(180),
+            dot: s(600),
+            quit: s(5),
+        }
+    }
+}
+
+/// The renewal link.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    /// The template.
+    pub url: LinkTemplate,
+    /// Hosts a link may point to.
+    pub allowed_hosts: Vec<String>,
+}

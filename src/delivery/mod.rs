@@ -1,0 +1,5 @@
+//! Delivery: claim a mail, compose it from the state of that moment, send it, record the outcome.
+//!
+//! *Sent* is recorded when a mail server has answered 250 to that message, never earlier.
+
+pub mod compose;

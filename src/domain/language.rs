@@ -1,0 +1,151 @@
+//! The two languages in which the program speaks to people, and texts that exist in both.
+//!
+//! A [`Text`] is built with both wordings at once, so that a sentence cannot exist in one
+//! language only. Which one is shown is decided where it is shown.
+
+use std::fmt;
+
+/// A language of mails and of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Lang {
+    /// French, the default: the people who hold these tokens work in French.
+    #[default]
+    Fr,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// Reads `fr` or `en`.
+    ///
+    /// # Errors
+    /// Any other word.
+    pub fn parse(word: &str) -> Result<Self, Invalid> {
+        match word {
+            "fr" => Ok(Self::Fr),
+            "en" => Ok(Self::En),
+            _ => Err(Invalid(text!(
+                "unknown language {word:?}: write \"fr\" or \"en\"",
+                "langue inconnue {word:?} : écrire \"fr\" ou \"en\""
+            ))),
+        }
+    }
+
+    /// The two-letter code (ISO 639-1), as in `Content-Language`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Fr => "fr",
+            Self::En => "en",
+        }
+    }
+
+    /// Picks the wording of this language.
+    pub fn pick<T>(self, en: T, fr: T) -> T {
+        match self {
+            Self::Fr => fr,
+            Self::En => en,
+        }
+    }
+}
+
+impl fmt::Display for Lang {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// One sentence in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Text {
+    /// The English wording.
+    pub en: String,
+    /// The French wording.
+    pub fr: String,
+}
+
+impl Text {
+    /// The wording in `lang`.
+    pub fn in_lang(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::Fr => &self.fr,
+            Lang::En => &self.en,
+        }
+    }
+
+    /// Puts the matching wording of `part` where this text says `{}`.
+    pub fn with(&self, part: &Text) -> Text {
+        Text {
+            en: self.en.replacen("{}", &part.en, 1),
+            fr: self.fr.replacen("{}", &part.fr, 1),
+        }
+    }
+}
+
+/// Builds a [`Text`] from an English and a French format string.
+macro_rules! text {
+    ($en:literal, $fr:literal $(,)?) => {
+        $crate::domain::language::Text {
+            en: format!($en),
+            fr: format!($fr),
+        }
+    };
+}
+pub(crate) use text;
+
+/// What is wrong with a value that a person wrote, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid(pub Text);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.en)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// Tells whether `c` must not stand in a name that goes into a header or onto a terminal:
+/// C0 and C1 controls, line and paragraph separators, and the bidirectional controls that
+/// make a text read differently from what it is.
+pub fn is_hazardous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            | '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// Tells whether `s` holds something that looks like a JWT: three dot-separated base64url runs
+/// of which the first begins like an encoded JSON object. Such a text is a secret and is
+/// neither accepted nor echoed.
+pub fn looks_like_jwt(s: &str) -> bool {
+    let base64url = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
+    s.match_indices("eyJ").any(|(at, _)| {
+        let run: &str = {
+            let rest = &s[at..];
+            let end = rest
+                .find(|c: char| !base64url(c) && c != '.')
+                .unwrap_or(rest.len());
+            &rest[..end]
+        };
+        let mut parts = run.split('.');
+        match (parts.next(), parts.next()) {
+            (Some(header), Some(payload)) => header.len() >= 10 && payload.len() >= 10,
+            _ => false,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jwt_is_recognised_wherever_it_stands() {
+        let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiIxMTExMTExMS0yMjIyIn0.v-S5y1sROmw7a32ZsLc6s6";
+        assert!(looks_like_jwt(jwt));
+        assert!(looks_like_jwt(&format!("Bearer {jwt} ")));
+        assert!(!looks_like_jwt("marches-publics"));
+        assert!(!looks_like_jwt("eyJ.fr"));
+        assert!(!looks_like_jwt("8c089a39-c02f-40b3-984b-bd8843f245a5"));
+    }
+}

@@ -1,0 +1,14 @@
+//! The pure core: what a token is, when its reminders are due, what an event does to them.
+//!
+//! Nothing here reads a clock, a file, a socket or a random number: `now` is always an
+//! argument, and every function is total. The shell around it (store, tick, delivery) only
+//! carries out what this module decides, and `simulate` calls the very same functions.
+
+pub mod address;
+pub mod calendar;
+pub mod holidays;
+pub mod language;
+pub mod link;
+pub mod stage;
+pub mod token;
+pub mod urgency;

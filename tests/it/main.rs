@@ -1,0 +1,1 @@
+//! Behaviour, through public seams: one crate, with its own support.
