@@ -3,3 +3,6 @@
 pub mod config;
 pub mod delivery;
 pub mod domain;
+pub mod renewal;
+pub mod store;
+pub mod tick;

@@ -1,0 +1,173 @@
+//! Notes: what the contact, and the other people of a token, are told when a reminder did not
+//! reach somebody.
+//!
+//! A note is queued once for (kind, cause, recipient). Notes about notes do not exist: what
+//! cannot be told by mail is shown by `status`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::delivery::desk::{Desk, Matter};
+use crate::domain::address::Address;
+use crate::domain::language::{Lang, Text, text};
+use crate::store::error::{Result, StoreError};
+use crate::store::outbox::Claimed;
+use crate::store::settle::NewNote;
+use crate::tick::message_id;
+
+/// Why a reminder did not reach its recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The server refuses the recipient for good.
+    Refused,
+    /// The server refuses the message itself, or nobody knows whether it arrived.
+    Parked,
+    /// It has been deferred for a day and is still tried.
+    Deferred,
+    /// It has been deferred for five days and is given up.
+    Failed,
+}
+
+impl Trouble {
+    /// The kind of the note.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Refused => "note_refused",
+            Self::Parked => "note_parked",
+            Self::Deferred => "note_deferred",
+            Self::Failed => "note_failed",
+        }
+    }
+}
+
+/// A note's words as the store keeps them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// The subject.
+    pub subject: Text,
+    /// Paragraphs.
+    pub body: Vec<Text>,
+    /// The language in which it is sent.
+    pub language: Lang,
+}
+
+impl Words {
+    /// Reads the words of a row.
+    ///
+    /// # Errors
+    /// When the row is damaged.
+    pub fn read(row: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(row).map_err(|e| StoreError::Corrupt(format!("a note’s words: {e}")))?;
+        let both = |v: &Value| Text {
+            en: v["en"].as_str().unwrap_or_default().to_owned(),
+            fr: v["fr"].as_str().unwrap_or_default().to_owned(),
+        };
+        Ok(Self {
+            subject: both(&value["subject"]),
+            body: value["body"].as_array().into_iter().flatten().map(both).collect(),
+            language: value["language"].as_str().and_then(|l| Lang::parse(l).ok()).unwrap_or_default(),
+        })
+    }
+
+    fn to_row(&self) -> String {
+        let both = |t: &Text| json!({"en": t.en, "fr": t.fr});
+        json!({
+            "subject": both(&self.subject),
+            "body": self.body.iter().map(both).collect::<Vec<_>>(),
+            "language": self.language.code(),
+        })
+        .to_string()
+    }
+}
+
+impl Desk {
+    /// The notes that tell people about a reminder that did not arrive: the contacts always,
+    /// the other recipients of its tokens when the recipient was refused. Empty for a note.
+    pub fn notes_about(
+        &self,
+        trouble: Trouble,
+        mail: &Claimed,
+        matter: &Matter,
+        reply: &str,
+        now: DateTime<Utc>,
+    ) -> Vec<NewNote> {
+        if mail.note.is_some() {
+            return Vec::new();
+        }
+        let carried = matter.carried(mail.no);
+        let mut readers: BTreeMap<String, (Address, Lang)> = BTreeMap::new();
+        let contacts = carried.iter().filter_map(|c| Address::parse(&c.contact).ok()).chain([self.contact.clone()]);
+        for contact in contacts {
+            readers.entry(contact.key()).or_insert((contact, self.language));
+        }
+        if trouble == Trouble::Refused {
+            for p in carried.iter().flat_map(|c| matter.people(c.token)) {
+                if let (Ok(address), Ok(lang)) = (Address::parse(&p.address), Lang::parse(&p.language)) {
+                    readers.insert(p.key.clone(), (address, lang));
+                }
+            }
+        }
+        readers.remove(&mail.recipient);
+        let tokens: Vec<(String, String)> = carried
+            .iter()
+            .map(|c| (c.name.clone(), self.calendar.date(c.expires).format("%Y-%m-%d").to_string()))
+            .collect();
+        readers
+            .into_iter()
+            .map(|(key, (address, language))| {
+                let (subject, body) = say(trouble, &mail.address, &tokens, reply);
+                let cause = format!("mail:{}", mail.message_id);
+                let mut hash = Sha256::new();
+                hash.update(format!("{}\0{cause}\0{key}", trouble.kind()));
+                NewNote {
+                    kind: trouble.kind(),
+                    cause,
+                    recipient: key,
+                    address: address.as_str().to_owned(),
+                    message_id: message_id(hash, self.from.address.ascii_domain()),
+                    words: Words { subject, body, language }.to_row(),
+                    next_at: self.calendar.next_leave(now),
+                }
+            })
+            .collect()
+    }
+}
+
+fn say(trouble: Trouble, to: &str, tokens: &[(String, String)], reply: &str) -> (Text, Vec<Text>) {
+    let subject = match trouble {
+        Trouble::Refused => text!("Refused address: {to}", "Adresse refusée : {to}"),
+        Trouble::Parked => text!("Reminder not delivered to {to}", "Rappel non remis à {to}"),
+        Trouble::Deferred => text!("Reminder to {to} delayed for a day", "Rappel à {to} retardé depuis un jour"),
+        Trouble::Failed => text!("Reminder to {to} given up after five days", "Rappel à {to} abandonné après cinq jours"),
+    };
+    let what = match trouble {
+        Trouble::Refused => text!(
+            "The mail server refuses the address {to} for good. A reminder did not reach this person; the next one will be tried again.",
+            "Le serveur de messagerie refuse définitivement l’adresse {to}. Un rappel n’est pas arrivé à cette personne ; le prochain sera tenté de nouveau."
+        ),
+        Trouble::Parked => text!(
+            "A reminder to {to} was refused by the mail server, or its delivery could not be confirmed. It is not tried again by itself.",
+            "Un rappel à {to} a été refusé par le serveur de messagerie, ou sa remise n’a pas pu être confirmée. Il n’est pas retenté de lui-même."
+        ),
+        Trouble::Deferred => text!(
+            "For 24 hours the mail server has been putting off a reminder to {to}. It is still being tried.",
+            "Depuis 24 heures, le serveur de messagerie remet à plus tard un rappel à {to}. Les essais continuent."
+        ),
+        Trouble::Failed => text!(
+            "For five days the mail server put off a reminder to {to}. It is given up; the next reminder will be tried again.",
+            "Pendant cinq jours, le serveur de messagerie a remis à plus tard un rappel à {to}. Il est abandonné ; le prochain rappel sera tenté de nouveau."
+        ),
+    };
+    let list = |and: &str| tokens.iter().map(|(name, date)| format!("{name} ({and} {date})")).collect::<Vec<_>>().join(", ");
+    let (en, fr) = (list("expires"), list("expire le"));
+    let about = text!("It was about: {en}.", "Il concernait : {fr}.");
+    let said = text!("The server said: {reply}", "Réponse du serveur : {reply}");
+    let act = text!(
+        "Please make sure that the people concerned know about it, correct the address in the configuration if it is wrong, or send the mail again with `jetond outbox retry`.",
+        "Merci de prévenir les personnes concernées, de corriger l’adresse dans la configuration si elle est fausse, ou de renvoyer le courriel avec `jetond outbox retry`."
+    );
+    (subject, vec![what, about, said, act])
+}

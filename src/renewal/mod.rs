@@ -1,0 +1,3 @@
+//! What a person or the file says happened to a token, recorded once and acted upon at once.
+
+pub mod reconcile;

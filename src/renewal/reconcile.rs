@@ -1,0 +1,396 @@
+//! The file against the record, in one transaction (DESIGN §4: origin, dates, recipients).
+//!
+//! Absence from the file archives, and presence restores, only what came from the file. A
+//! change of dates in the file is an event; an unchanged file never undoes the record. A file
+//! from which many tokens vanished is not believed.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use crate::domain::calendar::Calendar;
+use crate::domain::lifecycle::{
+    By, DateChange, FileDates, Origin, State, Suppression, date_change, looks_like_an_accident,
+};
+use crate::domain::stage::Stages;
+use crate::domain::token::Declared;
+use crate::store::declared::{Facts, Known, KnownRecipient, Numbered};
+use crate::store::error::Result;
+use crate::store::journal::Entry;
+use crate::store::{Store, Tx};
+
+/// What the file says, as far as the record is concerned.
+#[derive(Debug, Clone, Copy)]
+pub struct Declaration<'a> {
+    /// The tokens.
+    pub tokens: &'a [Declared],
+    /// The stages in force.
+    pub stages: &'a Stages,
+    /// The calendar in force.
+    pub calendar: &'a Calendar,
+    /// The digest of the files.
+    pub digest: &'a str,
+}
+
+/// What to do when more tokens are missing than an editor's slip should cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brake {
+    /// Refuse the file as a whole: a reload.
+    Refuse,
+    /// Take the rest over and keep the missing tokens active: a start.
+    Keep,
+    /// Archive them: a person said so.
+    Archive,
+}
+
+/// What reconciliation changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Tokens declared for the first time.
+    pub added: Vec<String>,
+    /// Tokens whose new period began.
+    pub renewed: Vec<String>,
+    /// Tokens whose dates were corrected.
+    pub corrected: Vec<String>,
+    /// Tokens that are back in the file.
+    pub restored: Vec<String>,
+    /// Tokens that are no longer in the file.
+    pub archived: Vec<String>,
+    /// Tokens missing from the file that the brake keeps active.
+    pub kept: Vec<String>,
+    /// Set when the brake refused the file: the tokens that are missing. Nothing was changed.
+    pub refused: Vec<String>,
+}
+
+impl Report {
+    /// Whether anything was changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Takes a declaration over into the record.
+///
+/// # Errors
+/// When the store cannot be written; then nothing is changed.
+pub async fn reconcile(
+    store: &Store,
+    file: Declaration<'_>,
+    brake: Brake,
+    now: DateTime<Utc>,
+) -> Result<Report> {
+    let mut tx = store.begin().await?;
+    let known = tx.known_tokens().await?;
+    let mut report = Report::default();
+
+    let declared_ids: HashSet<&str> = file.tokens.iter().map(|d| d.id.as_str()).collect();
+    let of_file: Vec<&Known> = known
+        .iter()
+        .filter(|k| k.origin == Origin::File && k.state == State::Active)
+        .collect();
+    let missing: Vec<&Known> = of_file
+        .iter()
+        .copied()
+        .filter(|k| !declared_ids.contains(k.id.as_str()))
+        .collect();
+    let accident = looks_like_an_accident(missing.len(), of_file.len());
+    let ids = |tokens: &[&Known]| tokens.iter().map(|k| k.id.clone()).collect::<Vec<_>>();
+    match (accident, brake) {
+        (true, Brake::Refuse) => {
+            report.refused = ids(&missing);
+            tx.rollback().await?;
+            return Ok(report);
+        }
+        (true, Brake::Keep) => report.kept = ids(&missing),
+        (true, Brake::Archive) | (false, _) => {
+            archive(&mut tx, &missing, now).await?;
+            report.archived = ids(&missing);
+        }
+    }
+
+    let mut plan = Plan::default();
+    let by_id: HashMap<&str, &Known> = known.iter().map(|k| (k.id.as_str(), k)).collect();
+    let mut next_no = tx.next_token_no().await?;
+    let mut numbers = HashMap::with_capacity(file.tokens.len());
+    for declared in file.tokens {
+        let no = match by_id.get(declared.id.as_str()) {
+            Some(k) => {
+                plan.compare(file.calendar, k, declared);
+                k.no
+            }
+            None => {
+                let no = next_no;
+                next_no += 1;
+                plan.new.push(Numbered { no, declared });
+                no
+            }
+        };
+        numbers.insert(declared.id.as_str(), no);
+    }
+    plan.compare_recipients(&tx.known_recipients().await?, file.tokens, &numbers);
+    plan.write(&mut tx, file.calendar, &mut report, now).await?;
+    write_schedule(&mut tx, &file, now).await?;
+    tx.cancel_empty_mails(now).await?;
+    tx.set("config_digest", file.digest).await?;
+    tx.commit().await?;
+    Ok(report)
+}
+
+async fn archive(tx: &mut Tx, missing: &[&Known], now: DateTime<Utc>) -> Result<()> {
+    let rows: Vec<i64> = missing.iter().map(|k| k.no).collect();
+    tx.set_state(&rows, State::Archived, By::File, now).await?;
+    tx.suppress_tokens(&rows, Suppression::Archived, now)
+        .await?;
+    let entries: Vec<Entry> = rows
+        .iter()
+        .map(|no| Entry {
+            what: "archived",
+            token: Some(*no),
+            detail: json!({"reason": "not in the file"}),
+        })
+        .collect();
+    tx.journal("file", &entries, now).await
+}
+
+/// The stages and the calendar of the file; a change of either makes the tick look at every
+/// token again.
+async fn write_schedule(tx: &mut Tx, file: &Declaration<'_>, now: DateTime<Utc>) -> Result<()> {
+    let history = tx.schedule().await?;
+    let stages_changed = history.as_ref().is_none_or(|h| h.stages() != file.stages);
+    if stages_changed {
+        // The first version counts as having held always.
+        tx.append_schedule(file.stages, now).await?;
+    }
+    let calendar = format!("{:?}", file.calendar);
+    let calendar_changed = tx.setting("calendar").await?.as_deref() != Some(&calendar);
+    if calendar_changed {
+        tx.set("calendar", &calendar).await?;
+    }
+    if history.is_some() && (stages_changed || calendar_changed) {
+        tx.look_at_all_again(now).await?;
+        let what = if stages_changed {
+            "stages_changed"
+        } else {
+            "calendar_changed"
+        };
+        let detail = json!({"stages": file.stages.to_spec(), "calendar": calendar});
+        tx.journal(
+            "file",
+            &[Entry {
+                what,
+                token: None,
+                detail,
+            }],
+            now,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// The differences between the file and the record.
+#[derive(Default)]
+struct Plan<'a> {
+    new: Vec<Numbered<'a>>,
+    facts: Vec<Numbered<'a>>,
+    dates: Vec<Numbered<'a>>,
+    renewed: Vec<Numbered<'a>>,
+    corrected: Vec<Numbered<'a>>,
+    restored: Vec<(i64, String)>,
+    entries: Vec<Entry>,
+    put: Vec<KnownRecipient>,
+    again: Vec<(i64, String)>,
+    gone: Vec<(i64, String)>,
+}
+
+impl<'a> Plan<'a> {
+    fn compare(&mut self, calendar: &Calendar, known: &Known, declared: &'a Declared) {
+        let numbered = || Numbered {
+            no: known.no,
+            declared,
+        };
+        if known.facts != Facts::of(declared) {
+            self.facts.push(numbered());
+            let detail = json!({"before": known.facts, "after": Facts::of(declared)});
+            self.entries.push(Entry {
+                what: "facts_changed",
+                token: Some(known.no),
+                detail,
+            });
+        }
+        if known.state == State::Archived && known.state_by == By::File {
+            self.restored.push((known.no, known.id.clone()));
+        }
+        let in_file = FileDates {
+            expires: declared.expires,
+            jti: declared.jti.clone(),
+        };
+        if known.file.as_ref() == Some(&in_file) {
+            return;
+        }
+        self.dates.push(numbered());
+        let what = match date_change(calendar, known.file.as_ref(), &known.recorded, &in_file) {
+            DateChange::Unchanged => return,
+            DateChange::Renewal => {
+                self.renewed.push(numbered());
+                "renewed"
+            }
+            DateChange::Correction => {
+                self.corrected.push(numbered());
+                "corrected"
+            }
+        };
+        let detail = json!({
+            "before": {"expires": known.recorded.expires.to_rfc3339(), "jti": known.recorded.jti.as_ref().map(|j| j.as_str().to_owned())},
+            "after": {"expires": in_file.expires.to_rfc3339(), "jti": in_file.jti.as_ref().map(|j| j.as_str().to_owned())},
+        });
+        self.entries.push(Entry {
+            what,
+            token: Some(known.no),
+            detail,
+        });
+    }
+
+    fn compare_recipients(
+        &mut self,
+        known: &[KnownRecipient],
+        tokens: &[Declared],
+        numbers: &HashMap<&str, i64>,
+    ) {
+        let mut on_record: HashMap<(i64, String), &KnownRecipient> = known
+            .iter()
+            .map(|r| ((r.token, r.key.clone()), r))
+            .collect();
+        let new: HashSet<i64> = self.new.iter().map(|n| n.no).collect();
+        let of_file: HashSet<i64> = numbers.values().copied().collect();
+        for declared in tokens {
+            let token = numbers[declared.id.as_str()];
+            for r in &declared.recipients {
+                let wanted = KnownRecipient {
+                    token,
+                    key: r.address.key(),
+                    address: r.address.as_str().to_owned(),
+                    name: r.name.clone(),
+                    role: r.role.word().to_owned(),
+                    language: r.language.code().to_owned(),
+                    from_stage: r.from_stage,
+                    removed: false,
+                };
+                let before = on_record.remove(&(token, wanted.key.clone()));
+                if before == Some(&wanted) {
+                    continue;
+                }
+                match before {
+                    Some(b) if b.removed => self.again.push((token, wanted.key.clone())),
+                    Some(_) => {}
+                    None if new.contains(&token) => {}
+                    None => self.entries.push(Entry {
+                        what: "recipient_added",
+                        token: Some(token),
+                        detail: json!({"recipient": wanted.address}),
+                    }),
+                }
+                self.put.push(wanted);
+            }
+        }
+        for r in on_record
+            .into_values()
+            .filter(|r| !r.removed && of_file.contains(&r.token))
+        {
+            self.gone.push((r.token, r.key.clone()));
+            let detail = json!({"recipient": r.address});
+            self.entries.push(Entry {
+                what: "recipient_removed",
+                token: Some(r.token),
+                detail,
+            });
+        }
+    }
+
+    async fn write(
+        self,
+        tx: &mut Tx,
+        calendar: &Calendar,
+        report: &mut Report,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let named = |tokens: &[Numbered<'_>]| {
+            tokens
+                .iter()
+                .map(|n| n.declared.id.as_str().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let rows = |tokens: &[Numbered<'_>]| tokens.iter().map(|n| n.no).collect::<Vec<_>>();
+
+        tx.insert_tokens(&self.new, now).await?;
+        let declared: Vec<Entry> = self
+            .new
+            .iter()
+            .map(|n| Entry {
+                what: "declared",
+                token: Some(n.no),
+                detail: json!({"expires": n.declared.expires.to_rfc3339()}),
+            })
+            .collect();
+        tx.journal("file", &declared, now).await?;
+
+        tx.update_facts(&self.facts).await?;
+        tx.suppress_tokens(&rows(&self.renewed), Suppression::Renewed, now)
+            .await?;
+        tx.open_periods(&self.renewed, now).await?;
+        tx.correct_periods(&self.corrected, now).await?;
+        tx.remember_file_dates(&self.dates).await?;
+        take_back_what_is_not_due(tx, calendar, &self.corrected, now).await?;
+
+        let restored: Vec<i64> = self.restored.iter().map(|(no, _)| *no).collect();
+        tx.set_state(&restored, State::Active, By::File, now)
+            .await?;
+        tx.reopen_tokens(&restored, Suppression::Archived).await?;
+        let back: Vec<Entry> = restored
+            .iter()
+            .map(|no| Entry {
+                what: "restored",
+                token: Some(*no),
+                detail: json!({"reason": "back in the file"}),
+            })
+            .collect();
+        tx.journal("file", &back, now).await?;
+
+        tx.suppress_recipients(&self.gone, now).await?;
+        tx.remove_recipients(&self.gone, now).await?;
+        tx.reopen_recipients(&self.again).await?;
+        tx.put_recipients(&self.put, now).await?;
+        let mut touched: Vec<i64> = self.put.iter().map(|r| r.token).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        tx.look_again(&touched, now).await?;
+        tx.journal("file", &self.entries, now).await?;
+
+        report.added = named(&self.new);
+        report.renewed = named(&self.renewed);
+        report.corrected = named(&self.corrected);
+        report.restored = self.restored.into_iter().map(|(_, id)| id).collect();
+        Ok(())
+    }
+}
+
+/// After a correction, notices that have not left and whose slot is no longer past are taken
+/// back: they come again in their time.
+async fn take_back_what_is_not_due(
+    tx: &mut Tx,
+    calendar: &Calendar,
+    corrected: &[Numbered<'_>],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let expiries: HashMap<i64, DateTime<Utc>> = corrected
+        .iter()
+        .map(|n| (n.no, n.declared.expires))
+        .collect();
+    let rows: Vec<i64> = expiries.keys().copied().collect();
+    let mut early = tx.not_left(&rows).await?;
+    early.retain(|(token, _, stage, _)| {
+        calendar.slot(crate::domain::stage::Stage::new(*stage), expiries[token]) > now
+    });
+    tx.take_back(&early).await
+}

@@ -1,0 +1,66 @@
+//! A copy of the store in memory: what `simulate` and `preview` change without leaving a trace.
+
+use std::path::Path;
+
+use crate::store::error::{Result, StoreError};
+use crate::store::{Store, known_schema};
+
+/// The tables, referenced ones first.
+const COPIES: [&str; 9] = [
+    "INSERT INTO main.setting SELECT * FROM source.setting",
+    "INSERT INTO main.schedule SELECT * FROM source.schedule",
+    "INSERT INTO main.token SELECT * FROM source.token",
+    "INSERT INTO main.period SELECT * FROM source.period",
+    "INSERT INTO main.recipient SELECT * FROM source.recipient",
+    "INSERT INTO main.mail SELECT * FROM source.mail",
+    "INSERT INTO main.notice SELECT * FROM source.notice",
+    "INSERT INTO main.attempt SELECT * FROM source.attempt",
+    "INSERT INTO main.journal SELECT * FROM source.journal",
+];
+
+impl Store {
+    /// Copies the store at `path` into memory, as one moment of it; the file is only read.
+    ///
+    /// # Errors
+    /// As [`Store::open_to_read`].
+    pub async fn copy_of(path: &Path) -> Result<Self> {
+        // Its schema and soundness are judged by the ordinary way of opening it.
+        Self::open_to_read(path).await?.close().await;
+        let copy = Self::in_memory().await?;
+        let uri = format!("file:{}?mode=ro", percent_encode(path));
+        sqlx::query("ATTACH DATABASE $1 AS source").bind(uri).execute(&copy.pool).await?;
+        let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM source._sqlx_migrations")
+            .fetch_one(&copy.pool)
+            .await?;
+        let known = known_schema();
+        if found != known {
+            return Err(StoreError::Newer { found, known });
+        }
+        let mut tx = copy.pool.begin().await?;
+        for sql in COPIES {
+            sqlx::query(sql).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        sqlx::query("DETACH DATABASE source").execute(&copy.pool).await?;
+        Ok(copy)
+    }
+}
+
+/// A path as it stands in an SQLite URI (https://sqlite.org/uri.html).
+fn percent_encode(path: &Path) -> String {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut uri = String::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'?' | b'#' | b'%' => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+            b if b.is_ascii_graphic() => uri.push(char::from(*b)),
+            b => {
+                let _ = write!(uri, "%{b:02X}");
+            }
+        }
+    }
+    uri
+}

@@ -1,0 +1,172 @@
+//! What an event does to the notices that are owed: suppressed with the reason, reopened, or
+//! taken back because they are not due any more.
+
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+
+use crate::domain::lifecycle::{By, State, Suppression};
+use crate::store::error::Result;
+use crate::store::plan::json;
+use crate::store::{Tx, seconds};
+
+impl Tx {
+    /// Suppresses everything that is owed for these tokens. What is already in flight keeps
+    /// its mail's fate; nothing of it is sent again.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn suppress_tokens(
+        &mut self,
+        tokens: &[i64],
+        why: Suppression,
+        now: DateTime<Utc>,
+    ) -> Result<u64> {
+        if tokens.is_empty() {
+            return Ok(0);
+        }
+        let done = sqlx::query(
+            "UPDATE notice SET state = 'suppressed', reason = $2, settled_at = $3 \
+             FROM json_each($1) j WHERE notice.token = j.value AND notice.state = 'owed'",
+        )
+        .bind(json(tokens))
+        .bind(why.word())
+        .bind(seconds(now))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Suppresses what is owed to recipients who are no longer told: (token, key).
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn suppress_recipients(
+        &mut self,
+        recipients: &[(i64, String)],
+        now: DateTime<Utc>,
+    ) -> Result<u64> {
+        if recipients.is_empty() {
+            return Ok(0);
+        }
+        let done = sqlx::query(
+            "UPDATE notice SET state = 'suppressed', reason = 'recipient_removed', settled_at = $2 \
+             FROM json_each($1) j WHERE notice.token = j.value ->> 0 AND notice.recipient = j.value ->> 1 \
+             AND notice.state = 'owed'",
+        )
+        .bind(json(recipients))
+        .bind(seconds(now))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Forgets what was suppressed for this reason in the current period of these tokens, so
+    /// that the next tick owes the most urgent of it again.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn reopen_tokens(&mut self, tokens: &[i64], why: Suppression) -> Result<()> {
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "DELETE FROM notice WHERE (token, period) IN \
+               (SELECT t.no, t.period FROM json_each($1) j JOIN token t ON t.no = j.value) \
+             AND state = 'suppressed' AND reason = $2",
+        )
+        .bind(json(tokens))
+        .bind(why.word())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// As [`Tx::reopen_tokens`], for recipients who are told again: (token, key).
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn reopen_recipients(&mut self, recipients: &[(i64, String)]) -> Result<()> {
+        if recipients.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "DELETE FROM notice WHERE state = 'suppressed' AND reason = 'recipient_removed' \
+             AND EXISTS (SELECT 1 FROM json_each($1) j JOIN token t ON t.no = j.value ->> 0 \
+               WHERE notice.token = t.no AND notice.period = t.period AND notice.recipient = j.value ->> 1)",
+        )
+        .bind(json(recipients))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// The notices of the current period of these tokens that have not left:
+    /// (token, period, stage, recipient). After a correction the caller decides which of them
+    /// are still due.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn not_left(&mut self, tokens: &[i64]) -> Result<Vec<(i64, i64, i32, String)>> {
+        let rows = sqlx::query(
+            "SELECT n.token, n.period, n.stage, n.recipient FROM json_each($1) j \
+             JOIN token t ON t.no = j.value \
+             JOIN notice n ON n.token = t.no AND n.period = t.period \
+             LEFT JOIN mail m ON m.no = n.mail \
+             WHERE n.state IN ('owed', 'absorbed') AND coalesce(m.state, 'queued') NOT IN ('claimed', 'in_doubt')",
+        )
+        .bind(json(tokens))
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(rows
+            .iter()
+            .map(|r| (r.get(0), r.get(1), r.get(2), r.get(3)))
+            .collect())
+    }
+
+    /// Takes notices back that are not due any more: (token, period, stage, recipient).
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn take_back(&mut self, notices: &[(i64, i64, i32, String)]) -> Result<()> {
+        if notices.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "DELETE FROM notice WHERE (token, period, stage, recipient) IN \
+             (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1)) \
+             AND state IN ('owed', 'absorbed')",
+        )
+        .bind(json(notices))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Sets the state of tokens, and when the tick must look at them next.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn set_state(
+        &mut self,
+        tokens: &[i64],
+        state: State,
+        by: By,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "UPDATE token SET state = $2, state_by = $3, state_at = $4, \
+               next_due_at = CASE WHEN $2 = 'active' THEN $4 ELSE NULL END \
+             FROM json_each($1) j WHERE token.no = j.value",
+        )
+        .bind(json(tokens))
+        .bind(state.word())
+        .bind(by.word())
+        .bind(seconds(now))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+}

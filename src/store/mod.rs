@@ -1,0 +1,305 @@
+//! The store: every SQL statement of the program, domain types in and out.
+//!
+//! SQLite in WAL mode with full synchronisation, one connection, writes in `BEGIN IMMEDIATE`
+//! transactions. Time is always passed in. Nothing outside this module writes SQL.
+
+pub mod declared;
+pub mod error;
+pub mod events;
+pub mod journal;
+pub mod lock;
+pub mod outbox;
+pub mod plan;
+pub mod settle;
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Row, SqlStr, Sqlite, Transaction};
+
+pub use crate::store::error::{Result, StoreError};
+
+/// The schema, step by step; a step that has been released is never edited.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let step = |version, description: &'static str, sql: &'static str| {
+        Migration::new(
+            version,
+            description.into(),
+            MigrationType::Simple,
+            SqlStr::from_static(sql),
+            false,
+        )
+    };
+    Migrator::with_migrations(vec![step(
+        1,
+        "initial",
+        include_str!("../../migrations/0001_initial.sql"),
+    )])
+});
+
+/// SQLite before this version can corrupt a database in WAL mode (the WAL-reset bug).
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a writer waits for another one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An open store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: SqlitePool,
+    path: Option<PathBuf>,
+}
+
+/// A write transaction: taken with `BEGIN IMMEDIATE`, undone when dropped without commit.
+pub struct Tx {
+    inner: Transaction<'static, Sqlite>,
+}
+
+impl Tx {
+    /// Makes the changes durable.
+    ///
+    /// # Errors
+    /// When they could not be written; then nothing is changed.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.inner.commit().await?)
+    }
+
+    /// Takes the changes back.
+    ///
+    /// # Errors
+    /// When the database is out of reach.
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+impl Store {
+    /// Opens the store for writing; makes it, and brings its schema up to date, when needed.
+    ///
+    /// # Errors
+    /// When the file cannot be made or written, is no sound database, or a later version of the
+    /// program wrote it.
+    pub async fn open(path: &Path) -> Result<Self> {
+        if let Some(parent) = path.parent()
+            && !parent.as_os_str().is_empty()
+        {
+            std::fs::create_dir_all(parent)
+                .map_err(|e| StoreError::ReadOnly(format!("{}: {e}", parent.display())))?;
+        }
+        let options = options(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
+        let store = Self::connect(options, Some(path)).await?;
+        store.refuse_a_newer_schema().await?;
+        MIGRATIONS.run(&store.pool).await?;
+        Ok(store)
+    }
+
+    /// Opens an existing store for writing, without making or migrating it.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when there is none; a schema that is not this program's.
+    pub async fn open_existing(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(StoreError::Missing(path.to_owned()));
+        }
+        let store = Self::connect(options(path), Some(path)).await?;
+        store.require_this_schema().await?;
+        Ok(store)
+    }
+
+    /// Opens an existing store for reading.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when there is none; a schema that is not this program's.
+    pub async fn open_to_read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(StoreError::Missing(path.to_owned()));
+        }
+        let store = Self::connect(options(path).read_only(true), Some(path)).await?;
+        store.require_this_schema().await?;
+        Ok(store)
+    }
+
+    /// An empty store that lives in memory and leaves no trace.
+    ///
+    /// # Errors
+    /// When memory or the schema fails.
+    pub async fn in_memory() -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .in_memory(true)
+            .foreign_keys(false);
+        let store = Self::connect(options, None).await?;
+        MIGRATIONS.run(&store.pool).await?;
+        Ok(store)
+    }
+
+    /// The file, unless it lives in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Begins a write transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when another process writes for more than 10 s.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(Tx {
+            inner: self.pool.begin_with("BEGIN IMMEDIATE").await?,
+        })
+    }
+
+    /// Closes the connection; the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// SQLite's own check of the file's soundness.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with SQLite's first complaint.
+    pub async fn check_soundness(&self) -> Result<()> {
+        let said: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+            .fetch_one(&self.pool)
+            .await?;
+        if said == "ok" {
+            Ok(())
+        } else {
+            Err(StoreError::Corrupt(said))
+        }
+    }
+
+    /// A setting that the program keeps for itself.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn setting(&self, key: &str) -> Result<Option<String>> {
+        Ok(
+            sqlx::query_scalar("SELECT value FROM setting WHERE key = $1")
+                .bind(key)
+                .fetch_optional(&self.pool)
+                .await?,
+        )
+    }
+
+    async fn connect(options: SqliteConnectOptions, path: Option<&Path>) -> Result<Self> {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            // An in-memory store lives as long as its one connection.
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .acquire_timeout(BUSY_TIMEOUT * 3)
+            .connect_with(options)
+            .await?;
+        let store = Self {
+            pool,
+            path: path.map(Path::to_owned),
+        };
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&store.pool)
+            .await?;
+        if parse_version(&version) < OLDEST_SQLITE {
+            return Err(StoreError::TooOld(version));
+        }
+        Ok(store)
+    }
+
+    async fn schema(&self) -> Result<i64> {
+        let has: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        if has == 0 {
+            return Ok(0);
+        }
+        Ok(
+            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+                .fetch_one(&self.pool)
+                .await?,
+        )
+    }
+
+    async fn refuse_a_newer_schema(&self) -> Result<()> {
+        let (found, known) = (self.schema().await?, known_schema());
+        if found > known {
+            Err(StoreError::Newer { found, known })
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn require_this_schema(&self) -> Result<()> {
+        self.refuse_a_newer_schema().await?;
+        let (found, known) = (self.schema().await?, known_schema());
+        if found < known {
+            Err(StoreError::Older { found, known })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Tx {
+    /// Sets a setting that the program keeps for itself.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        sqlx::query("INSERT INTO setting (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+            .bind(key)
+            .bind(value)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// A setting, as this transaction sees it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn setting(&mut self, key: &str) -> Result<Option<String>> {
+        let row = sqlx::query("SELECT value FROM setting WHERE key = $1")
+            .bind(key)
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        Ok(row.map(|r| r.get(0)))
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("trusted_schema", "OFF")
+}
+
+fn known_schema() -> i64 {
+    MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)
+}
+
+fn parse_version(version: &str) -> (u32, u32, u32) {
+    let mut parts = version.split('.').map(|p| p.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+/// An instant as the store keeps it.
+pub(crate) fn seconds(at: DateTime<Utc>) -> i64 {
+    at.timestamp()
+}
+
+/// An instant read back; what is out of range is the end of time.
+pub(crate) fn instant(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

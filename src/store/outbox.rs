@@ -1,0 +1,398 @@
+//! The outbox: claiming mails, what they are about, and the commit before the dot.
+//!
+//! A claim is a lease with a fence that rises each time: an older holder can no longer commit
+//! before its dot. No transaction is held while a mail is on its way.
+
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+
+use crate::domain::lifecycle::words;
+use crate::domain::retry;
+use crate::store::error::{Result, StoreError};
+use crate::store::plan::json;
+use crate::store::{Store, Tx, instant, seconds};
+
+/// The state of a mail (RELIABILITY, *A mail's life*).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MailState {
+    /// It waits for its time.
+    Queued,
+    /// A sender has taken it up.
+    Claimed,
+    /// Its final dot may have been written; nobody knows whether it was accepted.
+    InDoubt,
+    /// The server refused it for the time being.
+    Deferred,
+    /// The storm brake holds it.
+    Held,
+    /// A mail server has answered 250 to it.
+    Sent,
+    /// The server refused its recipient for good.
+    Refused,
+    /// The server refused the message itself, or it stayed in doubt.
+    Parked,
+    /// It was deferred for too long.
+    Failed,
+    /// What it was to say is no longer so.
+    Cancelled,
+}
+
+words!(MailState {
+    Queued = "queued",
+    Claimed = "claimed",
+    InDoubt = "in_doubt",
+    Deferred = "deferred",
+    Held = "held",
+    Sent = "sent",
+    Refused = "refused",
+    Parked = "parked",
+    Failed = "failed",
+    Cancelled = "cancelled",
+});
+
+impl MailState {
+    /// Whether the mail is not settled.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Queued | Self::Claimed | Self::InDoubt | Self::Deferred | Self::Held => true,
+            Self::Sent | Self::Refused | Self::Parked | Self::Failed | Self::Cancelled => false,
+        }
+    }
+
+    /// Whether a notice may still join the mail.
+    pub fn takes_notices(self) -> bool {
+        match self {
+            Self::Queued | Self::Deferred | Self::Held => true,
+            Self::Claimed
+            | Self::InDoubt
+            | Self::Sent
+            | Self::Refused
+            | Self::Parked
+            | Self::Failed
+            | Self::Cancelled => false,
+        }
+    }
+
+    pub(crate) fn read(word: &str) -> Result<Self> {
+        Self::from_word(word).ok_or_else(|| StoreError::Corrupt(format!("mail state {word:?}")))
+    }
+}
+
+/// A mail that a sender has taken up.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its row.
+    pub no: i64,
+    /// The fence of this claim.
+    pub fence: i64,
+    /// Its Message-ID, without angle brackets.
+    pub message_id: String,
+    /// `reminder` or the kind of a note.
+    pub kind: String,
+    /// The recipient's key.
+    pub recipient: String,
+    /// The address as written.
+    pub address: String,
+    /// How often it went in doubt before.
+    pub doubts: u32,
+    /// The bytes that were in flight when it went in doubt, with the number of notices in them.
+    pub content: Option<(Vec<u8>, i64)>,
+    /// A note's words.
+    pub note: Option<String>,
+    /// Temporary refusals so far.
+    pub deferrals: u32,
+    /// Since when it has been deferred.
+    pub deferred_since: Option<DateTime<Utc>>,
+}
+
+/// One owed notice of a claimed mail, with its token as it is now.
+#[derive(Debug, Clone)]
+pub struct Carried {
+    /// The mail's row.
+    pub mail: i64,
+    /// The token's row.
+    pub token: i64,
+    /// The token's id.
+    pub id: String,
+    /// The token's name.
+    pub name: String,
+    /// The client's name.
+    pub client: Option<String>,
+    /// The stage.
+    pub stage: i32,
+    /// The recipient's key.
+    pub recipient: String,
+    /// The end of the token's current period.
+    pub expires: DateTime<Utc>,
+    /// When that period was opened and dated.
+    pub opened_at: DateTime<Utc>,
+    /// When its dates were last corrected.
+    pub dated_at: DateTime<Utc>,
+    /// Data Pass number.
+    pub datapass_id: Option<String>,
+    /// `jti`.
+    pub jti: Option<String>,
+    /// SIRET.
+    pub siret: Option<String>,
+    /// Services that use it.
+    pub used_by: Vec<String>,
+    /// The token's contact.
+    pub contact: String,
+}
+
+/// A recipient as a mail names them.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The token's row.
+    pub token: i64,
+    /// The recipient's key.
+    pub key: String,
+    /// The address as written.
+    pub address: String,
+    /// Their name.
+    pub name: Option<String>,
+    /// Their role, as a word.
+    pub role: String,
+    /// Their language, as a word.
+    pub language: String,
+    /// They are told from this stage on.
+    pub from_stage: Option<u32>,
+    /// Since when they are told.
+    pub since: DateTime<Utc>,
+}
+
+/// One entry of the commit before the dot.
+#[derive(Debug, Clone)]
+pub struct Doubt {
+    /// The mail's row.
+    pub mail: i64,
+    /// The fence of the claim.
+    pub fence: i64,
+    /// The bytes about to be in flight.
+    pub content: Vec<u8>,
+    /// The number of notices in them (0 for a note).
+    pub carried: i64,
+}
+
+impl Store {
+    /// Voids the claims of a sender that is no more: called by the holder of the sender's lock
+    /// at its start. What was in doubt stays in doubt.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn void_claims(&self, now: DateTime<Utc>) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE mail SET state = CASE WHEN content IS NOT NULL THEN 'in_doubt' \
+                 WHEN deferred_since IS NOT NULL THEN 'deferred' ELSE 'queued' END, \
+               next_at = CASE WHEN content IS NOT NULL THEN coalesce(doubt_at, $1) + $2 ELSE $1 END \
+             WHERE state = 'claimed'",
+        )
+        .bind(seconds(now))
+        .bind(retry::DOUBT_PATIENCE.num_seconds())
+        .execute(&mut *tx.inner)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Claims at most `limit` mails whose time has come, the most urgent first.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn claim(&self, now: DateTime<Utc>, limit: i64) -> Result<Vec<Claimed>> {
+        let mut tx = self.begin().await?;
+        let rows = sqlx::query(
+            "UPDATE mail SET state = 'claimed', fence = fence + 1, next_at = $1 + $3 \
+             WHERE no IN (SELECT no FROM mail WHERE next_at <= $1 ORDER BY urgency, next_at, no LIMIT $2) \
+             RETURNING no, fence, message_id, kind, recipient, address, doubts, content, carried, note, \
+               deferrals, deferred_since, urgency",
+        )
+        .bind(seconds(now))
+        .bind(limit)
+        .bind(retry::LEASE.num_seconds())
+        .fetch_all(&mut *tx.inner)
+        .await?;
+        tx.commit().await?;
+        let mut claimed: Vec<(i64, Claimed)> = rows
+            .iter()
+            .map(|r| {
+                let content: Option<Vec<u8>> = r.get("content");
+                let mail = Claimed {
+                    no: r.get("no"),
+                    fence: r.get("fence"),
+                    message_id: r.get("message_id"),
+                    kind: r.get("kind"),
+                    recipient: r.get("recipient"),
+                    address: r.get("address"),
+                    doubts: count(r.get("doubts")),
+                    content: content.map(|c| (c, r.get::<Option<i64>, _>("carried").unwrap_or(0))),
+                    note: r.get("note"),
+                    deferrals: count(r.get("deferrals")),
+                    deferred_since: r.get::<Option<i64>, _>("deferred_since").map(instant),
+                };
+                (r.get::<i64, _>("urgency"), mail)
+            })
+            .collect();
+        claimed.sort_by_key(|(urgency, m)| (*urgency, m.no));
+        Ok(claimed.into_iter().map(|(_, m)| m).collect())
+    }
+
+    /// What these mails are about: their notices that are still owed, by active tokens in their
+    /// current period.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn carried(&self, mails: &[i64]) -> Result<Vec<Carried>> {
+        let rows = sqlx::query(
+            "SELECT n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, p.expires, p.opened_at, \
+               p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact \
+             FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
+             JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
+             JOIN period p ON p.token = n.token AND p.no = n.period \
+             WHERE n.state = 'owed' ORDER BY n.mail, p.expires, t.id",
+        )
+        .bind(json(mails))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .iter()
+            .map(|r| Carried {
+                mail: r.get(0),
+                token: r.get(1),
+                id: r.get(2),
+                name: r.get(3),
+                client: r.get(4),
+                stage: r.get(5),
+                recipient: r.get(6),
+                expires: instant(r.get(7)),
+                opened_at: instant(r.get(8)),
+                dated_at: instant(r.get(9)),
+                datapass_id: r.get(10),
+                jti: r.get(11),
+                siret: r.get(12),
+                used_by: list(r.get(13)),
+                contact: r.get(14),
+            })
+            .collect())
+    }
+
+    /// The present recipients of these tokens.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn people(&self, tokens: &[i64]) -> Result<Vec<Person>> {
+        let rows = sqlx::query(
+            "SELECT r.token, r.key, r.address, r.name, r.role, r.language, r.from_stage, r.since \
+             FROM json_each($1) j CROSS JOIN recipient r ON r.token = j.value WHERE r.removed_at IS NULL",
+        )
+        .bind(json(tokens))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .iter()
+            .map(|r| Person {
+                token: r.get(0),
+                key: r.get(1),
+                address: r.get(2),
+                name: r.get(3),
+                role: r.get(4),
+                language: r.get(5),
+                from_stage: r
+                    .get::<Option<i64>, _>(6)
+                    .and_then(|n| u32::try_from(n).ok()),
+                since: instant(r.get(7)),
+            })
+            .collect())
+    }
+
+    /// Looks again at these claimed mails: how many reminders each recipient already got from
+    /// `from` until before `to`, other than by these mails themselves.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn counted_besides(
+        &self,
+        recipients: &[&str],
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        except: &[i64],
+    ) -> Result<Vec<(String, u32)>> {
+        let mut tx = self.begin().await?;
+        let counted = tx.counted(recipients, from, to, except).await?;
+        tx.rollback().await?;
+        Ok(counted)
+    }
+
+    /// How many mails went out, or may have, since `since`: what a rate limit counts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn accepted_since(&self, since: DateTime<Utc>) -> Result<u32> {
+        let n: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM attempt WHERE at > $1 AND outcome IN ('sent', 'in_doubt')",
+        )
+        .bind(seconds(since))
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(count(n))
+    }
+
+    /// The commit before the dot: records that these mails are about to be in doubt. Answers,
+    /// for each, whether it still may leave: the claim holds and all of its notices are still
+    /// owed. No mail's dot may be written unless this answered true.
+    ///
+    /// # Errors
+    /// When the store cannot be written; then no dot may be written.
+    pub async fn enter_doubt(&self, doubts: &[Doubt], now: DateTime<Utc>) -> Result<Vec<bool>> {
+        let mut tx = self.begin().await?;
+        let mut may_leave = Vec::with_capacity(doubts.len());
+        for d in doubts {
+            let done = sqlx::query(
+                "UPDATE mail SET doubts = doubts + 1, doubt_at = $1, content = $2, carried = $3, \
+                   counted_at = $1 \
+                 WHERE no = $4 AND fence = $5 AND state = 'claimed' AND (kind <> 'reminder' OR $3 = ( \
+                   SELECT count(*) FROM notice n JOIN token t ON t.no = n.token AND t.period = n.period \
+                     AND t.state = 'active' WHERE n.mail = mail.no AND n.state = 'owed'))",
+            )
+            .bind(seconds(now))
+            .bind(&d.content)
+            .bind(d.carried)
+            .bind(d.mail)
+            .bind(d.fence)
+            .execute(&mut *tx.inner)
+            .await?;
+            may_leave.push(done.rows_affected() == 1);
+        }
+        tx.commit().await?;
+        Ok(may_leave)
+    }
+}
+
+pub(crate) fn count(n: i64) -> u32 {
+    u32::try_from(n.max(0)).unwrap_or(u32::MAX)
+}
+
+/// A JSON array of strings as the store keeps it.
+pub(crate) fn list(json: &str) -> Vec<String> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+impl Tx {
+    /// Cancels open reminder mails that carry nothing any more.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn cancel_empty_mails(&mut self, now: DateTime<Utc>) -> Result<u64> {
+        let done = sqlx::query(
+            "UPDATE mail SET state = 'cancelled', next_at = NULL, content = NULL, settled_at = $1 \
+             WHERE kind = 'reminder' AND state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held') \
+               AND state <> 'claimed' AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.mail = mail.no AND n.state = 'owed')",
+        )
+        .bind(seconds(now))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(done.rows_affected())
+    }
+}
