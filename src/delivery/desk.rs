@@ -98,39 +98,88 @@ impl Desk {
     ///
     /// # Errors
     /// When the row is damaged.
-    pub fn address(&self, mail: &Claimed, matter: &Matter, now: DateTime<Utc>) -> Result<Option<Addressed>> {
+    pub fn address(
+        &self,
+        mail: &Claimed,
+        matter: &Matter,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Addressed>> {
         let to = Address::parse(&mail.address).map_err(|e| StoreError::Corrupt(e.to_string()))?;
         if let Some(words) = &mail.note {
             let words = Words::read(words)?;
-            let envelope = self.envelope(Mailbox { name: None, address: to }, words.language, &mail.message_id, now);
-            let letter = Letter::Note(Note { subject: words.subject, body: words.body });
-            return Ok(Some(Addressed { letter, envelope, carried: 0 }));
+            let envelope = self.envelope(
+                Mailbox {
+                    name: None,
+                    address: to,
+                },
+                words.language,
+                &mail.message_id,
+                now,
+            );
+            let letter = Letter::Note(Note {
+                subject: words.subject,
+                body: words.body,
+            });
+            return Ok(Some(Addressed {
+                letter,
+                envelope,
+                carried: 0,
+            }));
         }
         let carried = matter.carried(mail.no);
         if carried.is_empty() {
             return Ok(None);
         }
-        let mut tokens = carried.iter().map(|c| self.part(c, matter, now)).collect::<Result<Vec<_>>>()?;
+        let mut tokens = carried
+            .iter()
+            .map(|c| self.part(c, matter, now))
+            .collect::<Result<Vec<_>>>()?;
         tokens.sort_by(|a, b| (a.expires, a.id.as_str()).cmp(&(b.expires, b.id.as_str())));
         let reader = carried
             .iter()
-            .filter_map(|c| Some((c.expires, matter.people(c.token).iter().find(|p| p.key == c.recipient)?)))
+            .filter_map(|c| {
+                Some((
+                    c.expires,
+                    matter
+                        .people(c.token)
+                        .iter()
+                        .find(|p| p.key == c.recipient)?,
+                ))
+            })
             .min_by_key(|(expires, _)| *expires)
             .map(|(_, p)| p);
-        let name = carried
-            .iter()
-            .find_map(|c| matter.people(c.token).iter().find(|p| p.key == c.recipient)?.name.clone());
-        let lang = reader.and_then(|p| Lang::parse(&p.language).ok()).unwrap_or(self.language);
-        let mut envelope = self.envelope(Mailbox { name, address: to }, lang, &mail.message_id, now);
+        let name = carried.iter().find_map(|c| {
+            matter
+                .people(c.token)
+                .iter()
+                .find(|p| p.key == c.recipient)?
+                .name
+                .clone()
+        });
+        let lang = reader
+            .and_then(|p| Lang::parse(&p.language).ok())
+            .unwrap_or(self.language);
+        let mut envelope =
+            self.envelope(Mailbox { name, address: to }, lang, &mail.message_id, now);
         if let Some(contact) = shared_contact(carried) {
             envelope.contact = contact;
         }
         let carried = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
-        Ok(Some(Addressed { letter: Letter::Reminder(Reminder { tokens }), envelope, carried }))
+        Ok(Some(Addressed {
+            letter: Letter::Reminder(Reminder { tokens }),
+            envelope,
+            carried,
+        }))
     }
 
     /// An envelope for one recipient.
-    pub fn envelope(&self, to: Mailbox, lang: Lang, message_id: &str, now: DateTime<Utc>) -> Envelope {
+    pub fn envelope(
+        &self,
+        to: Mailbox,
+        lang: Lang,
+        message_id: &str,
+        now: DateTime<Utc>,
+    ) -> Envelope {
         Envelope {
             from: self.from.clone(),
             to,
@@ -146,11 +195,21 @@ impl Desk {
     fn part(&self, c: &Carried, matter: &Matter, now: DateTime<Utc>) -> Result<TokenPart> {
         let people = matter.people(c.token);
         let reader = people.iter().find(|p| p.key == c.recipient);
-        let datapass_id = c.datapass_id.as_deref().and_then(|s| DatapassId::parse(s).ok());
+        let datapass_id = c
+            .datapass_id
+            .as_deref()
+            .and_then(|s| DatapassId::parse(s).ok());
         let jti = c.jti.as_deref().and_then(|s| Jti::parse(s).ok());
-        let period = Period { expires: c.expires, opened_at: c.opened_at, dated_at: c.dated_at };
+        let period = Period {
+            expires: c.expires,
+            opened_at: c.opened_at,
+            dated_at: c.dated_at,
+        };
         let next_reminder = reader.and_then(|p| {
-            let told = Told { from_stage: p.from_stage, since: p.since };
+            let told = Told {
+                from_stage: p.from_stage,
+                since: p.since,
+            };
             schedule::next_for(&self.calendar, &self.schedule, &period, &told, now).map(|d| d.slot)
         });
         Ok(TokenPart {
@@ -159,14 +218,23 @@ impl Desk {
             client: c.client.clone(),
             stage: Stage::new(c.stage),
             expires: c.expires,
-            role: reader.and_then(|p| Role::parse(&p.role).ok()).unwrap_or_default(),
+            role: reader
+                .and_then(|p| Role::parse(&p.role).ok())
+                .unwrap_or_default(),
             link: self.link.fill(datapass_id.as_ref(), jti.as_ref()),
             datapass_id: c.datapass_id.clone(),
             siret: c.siret.as_deref().and_then(|s| Siret::parse(s).ok()),
             jti_end: jti.as_ref().map(|j| j.end().to_owned()),
             used_by: c.used_by.clone(),
-            demandeur: people.iter().find(|p| p.role == Role::Demandeur.word()).and_then(mailbox),
-            others: people.iter().filter(|p| p.key != c.recipient).filter_map(mailbox).collect(),
+            demandeur: people
+                .iter()
+                .find(|p| p.role == Role::Demandeur.word())
+                .and_then(mailbox),
+            others: people
+                .iter()
+                .filter(|p| p.key != c.recipient)
+                .filter_map(mailbox)
+                .collect(),
             next_reminder,
         })
     }
@@ -175,9 +243,16 @@ impl Desk {
 /// The contact of all tokens of a mail, when it is the same one.
 fn shared_contact(carried: &[Carried]) -> Option<Address> {
     let first = &carried.first()?.contact;
-    carried.iter().all(|c| c.contact == *first).then(|| Address::parse(first).ok()).flatten()
+    carried
+        .iter()
+        .all(|c| c.contact == *first)
+        .then(|| Address::parse(first).ok())
+        .flatten()
 }
 
 fn mailbox(p: &Person) -> Option<Mailbox> {
-    Some(Mailbox { name: p.name.clone(), address: Address::parse(&p.address).ok()? })
+    Some(Mailbox {
+        name: p.name.clone(),
+        address: Address::parse(&p.address).ok()?,
+    })
 }

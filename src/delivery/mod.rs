@@ -2,4 +2,7 @@
 //!
 //! *Sent* is recorded when a mail server has answered 250 to that message, never earlier.
 
+pub mod circuit;
 pub mod compose;
+pub mod desk;
+pub mod notes;

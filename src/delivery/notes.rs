@@ -60,15 +60,24 @@ impl Words {
     /// # Errors
     /// When the row is damaged.
     pub fn read(row: &str) -> Result<Self> {
-        let value: Value = serde_json::from_str(row).map_err(|e| StoreError::Corrupt(format!("a note’s words: {e}")))?;
+        let value: Value = serde_json::from_str(row)
+            .map_err(|e| StoreError::Corrupt(format!("a note’s words: {e}")))?;
         let both = |v: &Value| Text {
             en: v["en"].as_str().unwrap_or_default().to_owned(),
             fr: v["fr"].as_str().unwrap_or_default().to_owned(),
         };
         Ok(Self {
             subject: both(&value["subject"]),
-            body: value["body"].as_array().into_iter().flatten().map(both).collect(),
-            language: value["language"].as_str().and_then(|l| Lang::parse(l).ok()).unwrap_or_default(),
+            body: value["body"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(both)
+                .collect(),
+            language: value["language"]
+                .as_str()
+                .and_then(|l| Lang::parse(l).ok())
+                .unwrap_or_default(),
         })
     }
 
@@ -99,13 +108,20 @@ impl Desk {
         }
         let carried = matter.carried(mail.no);
         let mut readers: BTreeMap<String, (Address, Lang)> = BTreeMap::new();
-        let contacts = carried.iter().filter_map(|c| Address::parse(&c.contact).ok()).chain([self.contact.clone()]);
+        let contacts = carried
+            .iter()
+            .filter_map(|c| Address::parse(&c.contact).ok())
+            .chain([self.contact.clone()]);
         for contact in contacts {
-            readers.entry(contact.key()).or_insert((contact, self.language));
+            readers
+                .entry(contact.key())
+                .or_insert((contact, self.language));
         }
         if trouble == Trouble::Refused {
             for p in carried.iter().flat_map(|c| matter.people(c.token)) {
-                if let (Ok(address), Ok(lang)) = (Address::parse(&p.address), Lang::parse(&p.language)) {
+                if let (Ok(address), Ok(lang)) =
+                    (Address::parse(&p.address), Lang::parse(&p.language))
+                {
                     readers.insert(p.key.clone(), (address, lang));
                 }
             }
@@ -113,7 +129,12 @@ impl Desk {
         readers.remove(&mail.recipient);
         let tokens: Vec<(String, String)> = carried
             .iter()
-            .map(|c| (c.name.clone(), self.calendar.date(c.expires).format("%Y-%m-%d").to_string()))
+            .map(|c| {
+                (
+                    c.name.clone(),
+                    self.calendar.date(c.expires).format("%Y-%m-%d").to_string(),
+                )
+            })
             .collect();
         readers
             .into_iter()
@@ -128,7 +149,12 @@ impl Desk {
                     recipient: key,
                     address: address.as_str().to_owned(),
                     message_id: message_id(hash, self.from.address.ascii_domain()),
-                    words: Words { subject, body, language }.to_row(),
+                    words: Words {
+                        subject,
+                        body,
+                        language,
+                    }
+                    .to_row(),
                     next_at: self.calendar.next_leave(now),
                 }
             })
@@ -140,8 +166,14 @@ fn say(trouble: Trouble, to: &str, tokens: &[(String, String)], reply: &str) -> 
     let subject = match trouble {
         Trouble::Refused => text!("Refused address: {to}", "Adresse refusée : {to}"),
         Trouble::Parked => text!("Reminder not delivered to {to}", "Rappel non remis à {to}"),
-        Trouble::Deferred => text!("Reminder to {to} delayed for a day", "Rappel à {to} retardé depuis un jour"),
-        Trouble::Failed => text!("Reminder to {to} given up after five days", "Rappel à {to} abandonné après cinq jours"),
+        Trouble::Deferred => text!(
+            "Reminder to {to} delayed for a day",
+            "Rappel à {to} retardé depuis un jour"
+        ),
+        Trouble::Failed => text!(
+            "Reminder to {to} given up after five days",
+            "Rappel à {to} abandonné après cinq jours"
+        ),
     };
     let what = match trouble {
         Trouble::Refused => text!(
@@ -161,7 +193,13 @@ fn say(trouble: Trouble, to: &str, tokens: &[(String, String)], reply: &str) -> 
             "Pendant cinq jours, le serveur de messagerie a remis à plus tard un rappel à {to}. Il est abandonné ; le prochain rappel sera tenté de nouveau."
         ),
     };
-    let list = |and: &str| tokens.iter().map(|(name, date)| format!("{name} ({and} {date})")).collect::<Vec<_>>().join(", ");
+    let list = |and: &str| {
+        tokens
+            .iter()
+            .map(|(name, date)| format!("{name} ({and} {date})"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let (en, fr) = (list("expires"), list("expire le"));
     let about = text!("It was about: {en}.", "Il concernait : {fr}.");
     let said = text!("The server said: {reply}", "Réponse du serveur : {reply}");

@@ -28,10 +28,14 @@ impl Store {
         Self::open_to_read(path).await?.close().await;
         let copy = Self::in_memory().await?;
         let uri = format!("file:{}?mode=ro", percent_encode(path));
-        sqlx::query("ATTACH DATABASE $1 AS source").bind(uri).execute(&copy.pool).await?;
-        let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM source._sqlx_migrations")
-            .fetch_one(&copy.pool)
+        sqlx::query("ATTACH DATABASE $1 AS source")
+            .bind(uri)
+            .execute(&copy.pool)
             .await?;
+        let found: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM source._sqlx_migrations")
+                .fetch_one(&copy.pool)
+                .await?;
         let known = known_schema();
         if found != known {
             return Err(StoreError::Newer { found, known });
@@ -41,12 +45,14 @@ impl Store {
             sqlx::query(sql).execute(&mut *tx).await?;
         }
         tx.commit().await?;
-        sqlx::query("DETACH DATABASE source").execute(&copy.pool).await?;
+        sqlx::query("DETACH DATABASE source")
+            .execute(&copy.pool)
+            .await?;
         Ok(copy)
     }
 }
 
-/// A path as it stands in an SQLite URI (https://sqlite.org/uri.html).
+/// A path as it stands in an SQLite URI (<https://sqlite.org/uri.html>).
 fn percent_encode(path: &Path) -> String {
     use std::fmt::Write as _;
     use std::os::unix::ffi::OsStrExt as _;

@@ -68,8 +68,15 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn uncovered(&self, calendar: &Calendar, now: DateTime<Utc>) -> Result<Vec<Uncovered>> {
-        let rows = sqlx::query(OPEN_AND_UNCOVERED).bind(seconds(now - PATIENCE)).fetch_all(&self.pool).await?;
+    pub async fn uncovered(
+        &self,
+        calendar: &Calendar,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Uncovered>> {
+        let rows = sqlx::query(OPEN_AND_UNCOVERED)
+            .bind(seconds(now - PATIENCE))
+            .fetch_all(&self.pool)
+            .await?;
         let mut found: Vec<Uncovered> = rows
             .iter()
             .filter_map(|r| {
@@ -86,13 +93,22 @@ impl Store {
             })
             .collect();
         found.extend(self.unseen(calendar, now).await?);
-        found.sort_by(|a, b| (a.since, &a.token, a.stage, &a.recipient).cmp(&(b.since, &b.token, b.stage, &b.recipient)));
+        found.sort_by(|a, b| {
+            (a.since, &a.token, a.stage, &a.recipient).cmp(&(
+                b.since,
+                &b.token,
+                b.stage,
+                &b.recipient,
+            ))
+        });
         Ok(found)
     }
 
     async fn unseen(&self, calendar: &Calendar, now: DateTime<Utc>) -> Result<Vec<Uncovered>> {
         let mut tx = self.pool.begin().await?;
-        let Some(schedule) = crate::store::record::schedule(&mut tx).await? else { return Ok(Vec::new()) };
+        let Some(schedule) = crate::store::record::schedule(&mut tx).await? else {
+            return Ok(Vec::new());
+        };
         // Nothing is due earlier than the earliest stage, two weeks of holidays allowed for.
         let horizon = now + Duration::days(i64::from(schedule.stages().earliest()) + 14);
         let tokens = sqlx::query(
@@ -120,17 +136,31 @@ impl Store {
         .await?;
         tx.rollback().await?;
 
-        let recorded: HashSet<(i64, i32, &str)> = notices.iter().map(|r| (r.get(0), r.get(1), r.get(2))).collect();
+        let recorded: HashSet<(i64, i32, &str)> = notices
+            .iter()
+            .map(|r| (r.get(0), r.get(1), r.get(2)))
+            .collect();
         let mut people: HashMap<i64, Vec<(&str, Told)>> = HashMap::new();
         for r in &recipients {
-            let from_stage = r.get::<Option<i64>, _>(2).and_then(|n| u32::try_from(n).ok());
-            people.entry(r.get(0)).or_default().push((r.get(1), Told { from_stage, since: instant(r.get(3)) }));
+            let from_stage = r
+                .get::<Option<i64>, _>(2)
+                .and_then(|n| u32::try_from(n).ok());
+            people.entry(r.get(0)).or_default().push((
+                r.get(1),
+                Told {
+                    from_stage,
+                    since: instant(r.get(3)),
+                },
+            ));
         }
         let mut unseen = Vec::new();
         for t in &tokens {
             let (no, id): (i64, &str) = (t.get(0), t.get(1));
-            let period =
-                Period { expires: instant(t.get(3)), opened_at: instant(t.get(4)), dated_at: instant(t.get(5)) };
+            let period = Period {
+                expires: instant(t.get(3)),
+                opened_at: instant(t.get(4)),
+                dated_at: instant(t.get(5)),
+            };
             let due = schedule::due(calendar, &schedule, &period, now);
             for (key, told) in people.get(&no).into_iter().flatten() {
                 let theirs = schedule::due_for(&schedule, &period, told, &due);

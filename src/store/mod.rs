@@ -3,13 +3,17 @@
 //! SQLite in WAL mode with full synchronisation, one connection, writes in `BEGIN IMMEDIATE`
 //! transactions. Time is always passed in. Nothing outside this module writes SQL.
 
+pub mod copy;
+pub mod coverage;
 pub mod declared;
 pub mod error;
 pub mod events;
 pub mod journal;
 pub mod lock;
+pub mod mailbook;
 pub mod outbox;
 pub mod plan;
+pub mod record;
 pub mod settle;
 
 use std::path::{Path, PathBuf};

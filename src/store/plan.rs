@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 
 use crate::domain::schedule::{Period, Told};
-use crate::domain::stage::{Schedule, Stage, Stages};
-use crate::store::error::{Result, StoreError};
+use crate::domain::stage::{Schedule, Stage};
+use crate::store::error::Result;
 use crate::store::outbox::MailState;
 use crate::store::{Tx, instant, seconds};
 
@@ -119,19 +119,7 @@ impl Tx {
     /// # Errors
     /// When it cannot be read or is damaged.
     pub async fn schedule(&mut self) -> Result<Option<Schedule>> {
-        let rows = sqlx::query("SELECT since, spec FROM schedule ORDER BY no")
-            .fetch_all(&mut *self.inner)
-            .await?;
-        let versions = rows
-            .iter()
-            .map(|r| {
-                let spec: String = r.get("spec");
-                let stages = Stages::from_spec(&spec)
-                    .ok_or_else(|| StoreError::Corrupt(format!("schedule {spec:?}")))?;
-                Ok((instant(r.get("since")), stages))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Schedule::with_history(versions))
+        crate::store::record::schedule(&mut self.inner).await
     }
 
     /// The active tokens to be looked at by `now`, at most `limit`.

@@ -1,0 +1,337 @@
+//! The outbox as a person sees it, and what a person may do with its mails.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::Row;
+
+use crate::domain::lifecycle::Suppression;
+use crate::store::error::{Result, StoreError};
+use crate::store::journal::Entry;
+use crate::store::outbox::{MailState, count};
+use crate::store::{Store, instant, seconds};
+
+/// A mail as a person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailRow {
+    /// Its number.
+    pub no: i64,
+    /// Its Message-ID, without angle brackets.
+    pub message_id: String,
+    /// `reminder` or the kind of a note.
+    pub kind: String,
+    /// The address as written.
+    pub address: String,
+    /// Its state.
+    pub state: MailState,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it is taken up next.
+    pub next_at: Option<DateTime<Utc>>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When it was settled.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// The server's last reply.
+    pub reply: Option<String>,
+    /// The subject with which it left.
+    pub subject: Option<String>,
+    /// What it carries, or carried: token ids and stages, the most urgent first.
+    pub notices: Vec<(String, i32)>,
+    /// A note's words.
+    pub note: Option<String>,
+}
+
+/// One attempt to send a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What it came to.
+    pub outcome: String,
+    /// The server's reply.
+    pub reply: String,
+}
+
+/// Which mails to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those that are not settled, and those that need a person: refused, parked, failed.
+    Unfinished,
+    /// All of them.
+    All,
+}
+
+/// What a person asked for could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such mail.
+    #[error("there is no mail {0}")]
+    NotFound(i64),
+    /// The mail is not in a state that allows it.
+    #[error("mail {0} is {state}", state = .1.word())]
+    State(i64, MailState),
+    /// The recipient has another open reminder mail: the notices go there.
+    #[error("nothing of mail {0} is owed any more")]
+    NothingOwed(i64),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(e: sqlx::Error) -> Self {
+        Self::Store(e.into())
+    }
+}
+
+impl Store {
+    /// The mails of the outbox, the next to leave first, then the latest.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn mails(&self, which: Which, limit: i64) -> Result<Vec<MailRow>> {
+        let sql = match which {
+            Which::Unfinished => {
+                "SELECT * FROM mail WHERE state NOT IN ('sent', 'cancelled') \
+                 ORDER BY next_at IS NULL, next_at, urgency, no LIMIT $1"
+            }
+            Which::All => "SELECT * FROM mail ORDER BY next_at IS NULL, next_at, no DESC LIMIT $1",
+        };
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.pool).await?;
+        let mut mails = Vec::with_capacity(rows.len());
+        for r in &rows {
+            mails.push(self.mail_row(r).await?);
+        }
+        Ok(mails)
+    }
+
+    /// One mail with its attempts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn mail(&self, no: i64) -> Result<Option<(MailRow, Vec<Attempt>)>> {
+        let Some(row) = sqlx::query("SELECT * FROM mail WHERE no = $1")
+            .bind(no)
+            .fetch_optional(&self.pool)
+            .await?
+        else {
+            return Ok(None);
+        };
+        let attempts =
+            sqlx::query("SELECT at, outcome, reply FROM attempt WHERE mail = $1 ORDER BY no")
+                .bind(no)
+                .fetch_all(&self.pool)
+                .await?;
+        let attempts = attempts
+            .iter()
+            .map(|r| Attempt {
+                at: instant(r.get(0)),
+                outcome: r.get(1),
+                reply: r.get(2),
+            })
+            .collect();
+        Ok(Some((self.mail_row(&row).await?, attempts)))
+    }
+
+    /// How many mails are in each state.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn mail_counts(&self) -> Result<Vec<(MailState, u32)>> {
+        let rows = sqlx::query("SELECT state, count(*) FROM mail GROUP BY state ORDER BY state")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|r| Ok((MailState::read(r.get(0))?, count(r.get(1)))))
+            .collect()
+    }
+
+    /// How many notices are in each state.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn notice_counts(&self) -> Result<Vec<(String, u32)>> {
+        let rows = sqlx::query("SELECT state, count(*) FROM notice GROUP BY state ORDER BY state")
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.iter().map(|r| (r.get(0), count(r.get(1)))).collect())
+    }
+
+    /// Makes a mail leave at the next occasion: an open one now, a refused, parked or failed one
+    /// again with those of its notices that failed and are still of the current period.
+    ///
+    /// # Errors
+    /// When there is no such mail, it is settled otherwise, on its way, or nothing of it is owed.
+    pub async fn retry(
+        &self,
+        no: i64,
+        who: &str,
+        now: DateTime<Utc>,
+    ) -> std::result::Result<(), Refusal> {
+        let mut tx = self.begin().await?;
+        let row = sqlx::query("SELECT state, kind, recipient, address FROM mail WHERE no = $1")
+            .bind(no)
+            .fetch_optional(&mut *tx.inner)
+            .await?
+            .ok_or(Refusal::NotFound(no))?;
+        let state = MailState::read(row.get(0))?;
+        let kind: String = row.get(1);
+        match state {
+            MailState::Queued | MailState::Deferred | MailState::InDoubt | MailState::Held => {
+                sqlx::query("UPDATE mail SET next_at = $2, state = CASE WHEN state = 'held' THEN 'queued' ELSE state END WHERE no = $1")
+                    .bind(no)
+                    .bind(seconds(now))
+                    .execute(&mut *tx.inner)
+                    .await?;
+            }
+            MailState::Refused | MailState::Parked | MailState::Failed if kind == "reminder" => {
+                // Back to owed and unattached: the next tick puts them into the recipient's
+                // open mail, or a new one. A notice for which a later stage has been recorded
+                // meanwhile stays as it is.
+                let done = sqlx::query(
+                    "UPDATE notice SET state = 'owed', reason = NULL, mail = NULL, settled_at = NULL, leaves_at = $2 \
+                     WHERE mail = $1 AND state = 'failed' \
+                       AND EXISTS (SELECT 1 FROM token t WHERE t.no = notice.token AND t.period = notice.period AND t.state = 'active') \
+                       AND EXISTS (SELECT 1 FROM recipient r WHERE r.token = notice.token AND r.key = notice.recipient AND r.removed_at IS NULL) \
+                       AND NOT EXISTS (SELECT 1 FROM notice l WHERE l.token = notice.token AND l.period = notice.period \
+                         AND l.recipient = notice.recipient AND l.stage < notice.stage)",
+                )
+                .bind(no)
+                .bind(seconds(now))
+                .execute(&mut *tx.inner)
+                .await?;
+                if done.rows_affected() == 0 {
+                    return Err(Refusal::NothingOwed(no));
+                }
+            }
+            MailState::Refused | MailState::Parked | MailState::Failed => {
+                sqlx::query(
+                    "UPDATE mail SET state = 'queued', next_at = $2, settled_at = NULL, deferred_since = NULL, \
+                       deferrals = 0, doubts = 0, content = NULL WHERE no = $1",
+                )
+                .bind(no)
+                .bind(seconds(now))
+                .execute(&mut *tx.inner)
+                .await?;
+            }
+            MailState::Claimed | MailState::Sent | MailState::Cancelled => {
+                return Err(Refusal::State(no, state));
+            }
+        }
+        tx.journal(
+            who,
+            &[Entry {
+                what: "mail_retried",
+                token: None,
+                detail: json!({"mail": no, "was": state.word()}),
+            }],
+            now,
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Cancels an open mail; its notices are suppressed.
+    ///
+    /// # Errors
+    /// When there is no such mail, or it is on its way or settled.
+    pub async fn cancel(
+        &self,
+        no: i64,
+        who: &str,
+        now: DateTime<Utc>,
+    ) -> std::result::Result<(), Refusal> {
+        let mut tx = self.begin().await?;
+        let state: Option<String> = sqlx::query_scalar("SELECT state FROM mail WHERE no = $1")
+            .bind(no)
+            .fetch_optional(&mut *tx.inner)
+            .await?;
+        let state = MailState::read(&state.ok_or(Refusal::NotFound(no))?)?;
+        match state {
+            MailState::Queued | MailState::Deferred | MailState::InDoubt | MailState::Held => {}
+            MailState::Claimed
+            | MailState::Sent
+            | MailState::Refused
+            | MailState::Parked
+            | MailState::Failed
+            | MailState::Cancelled => return Err(Refusal::State(no, state)),
+        }
+        sqlx::query("UPDATE mail SET state = 'cancelled', next_at = NULL, content = NULL, settled_at = $2 WHERE no = $1")
+            .bind(no)
+            .bind(seconds(now))
+            .execute(&mut *tx.inner)
+            .await?;
+        sqlx::query("UPDATE notice SET state = 'suppressed', reason = $2, settled_at = $3 WHERE mail = $1 AND state = 'owed'")
+            .bind(no)
+            .bind(Suppression::Cancelled.word())
+            .bind(seconds(now))
+            .execute(&mut *tx.inner)
+            .await?;
+        tx.journal(
+            who,
+            &[Entry {
+                what: "mail_cancelled",
+                token: None,
+                detail: json!({"mail": no, "was": state.word()}),
+            }],
+            now,
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Frees the mails that are held; answers how many.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn release(&self, who: &str, now: DateTime<Utc>) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let done =
+            sqlx::query("UPDATE mail SET state = 'queued', next_at = $1 WHERE state = 'held'")
+                .bind(seconds(now))
+                .execute(&mut *tx.inner)
+                .await?
+                .rows_affected();
+        if done > 0 {
+            tx.journal(
+                who,
+                &[Entry {
+                    what: "mails_released",
+                    token: None,
+                    detail: json!({"mails": done}),
+                }],
+                now,
+            )
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn mail_row(&self, r: &sqlx::sqlite::SqliteRow) -> Result<MailRow> {
+        let no: i64 = r.get("no");
+        let carried = sqlx::query(
+            "SELECT t.id, n.stage FROM notice n JOIN token t ON t.no = n.token WHERE n.mail = $1 ORDER BY n.stage, t.id",
+        )
+        .bind(no)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(MailRow {
+            no,
+            message_id: r.get("message_id"),
+            kind: r.get("kind"),
+            address: r.get("address"),
+            state: MailState::read(r.get("state"))?,
+            created_at: instant(r.get("created_at")),
+            next_at: r.get::<Option<i64>, _>("next_at").map(instant),
+            attempts: count(r.get("attempts")),
+            settled_at: r.get::<Option<i64>, _>("settled_at").map(instant),
+            reply: r.get("reply"),
+            subject: r.get("subject"),
+            notices: carried.iter().map(|c| (c.get(0), c.get(1))).collect(),
+            note: r.get("note"),
+        })
+    }
+}

@@ -1,0 +1,345 @@
+//! What is on record, for the commands that show it: tokens, notices, the journal.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Row, SqliteConnection};
+
+use crate::domain::lifecycle::{By, Origin, State};
+use crate::domain::schedule::{Period, Told};
+use crate::domain::stage::{Schedule, Stages};
+use crate::store::declared::Facts;
+use crate::store::error::{Result, StoreError};
+use crate::store::outbox::{MailState, Person, list};
+use crate::store::{Store, instant, seconds};
+
+/// A token on record.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// Its row.
+    pub no: i64,
+    /// Its id.
+    pub id: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What it is.
+    pub state: State,
+    /// Who put it there.
+    pub state_by: By,
+    /// Since when.
+    pub state_at: DateTime<Utc>,
+    /// The number of its current period.
+    pub period_no: i64,
+    /// When that period's token was issued, if known.
+    pub issued: Option<DateTime<Utc>>,
+    /// Its current period.
+    pub period: Period,
+    /// What the file said of its expiry when it was last read.
+    pub file_expires: Option<DateTime<Utc>>,
+    /// Its `jti`.
+    pub jti: Option<String>,
+    /// When it was first declared.
+    pub declared_at: DateTime<Utc>,
+    /// Its facts.
+    pub facts: Facts,
+}
+
+/// A notice on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The token's row.
+    pub token: i64,
+    /// The period.
+    pub period: i64,
+    /// The stage.
+    pub stage: i32,
+    /// The recipient's key.
+    pub recipient: String,
+    /// Its slot.
+    pub slot: DateTime<Utc>,
+    /// When it may leave by the rules.
+    pub leaves_at: DateTime<Utc>,
+    /// `owed`, `sent`, `absorbed`, `suppressed` or `failed`.
+    pub state: String,
+    /// Why, for what is neither owed nor sent.
+    pub reason: Option<String>,
+    /// When it was settled.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// Its mail: row, state, next time.
+    pub mail: Option<(i64, MailState, Option<DateTime<Utc>>)>,
+}
+
+/// One line of a token's, or of the store's, history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who: `file`, `daemon`, `user:NAME`, or a mail server.
+    pub who: String,
+    /// What, a word.
+    pub what: String,
+    /// The token's id.
+    pub token: Option<String>,
+    /// A JSON object.
+    pub detail: serde_json::Value,
+}
+
+const TOKENS: &str = "SELECT t.no, t.id, t.origin, t.state, t.state_by, t.state_at, t.period, p.issued, p.expires, \
+      p.opened_at, p.dated_at, t.file_expires, t.jti, t.declared_at, t.name, t.client, t.client_name, t.datapass_id, \
+      t.siret, t.used_by, t.tags, t.language, t.contact \
+    FROM token t JOIN period p ON p.token = t.no AND p.no = t.period";
+
+impl Store {
+    /// Every token, the first to expire first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn tokens(&self) -> Result<Vec<Token>> {
+        let sql = sqlx::AssertSqlSafe(format!("{TOKENS} ORDER BY p.expires, t.id"));
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        rows.iter().map(token).collect()
+    }
+
+    /// One token.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn token(&self, id: &str) -> Result<Option<Token>> {
+        let sql = sqlx::AssertSqlSafe(format!("{TOKENS} WHERE t.id = $1"));
+        let row = sqlx::query(sql).bind(id).fetch_optional(&self.pool).await?;
+        row.as_ref().map(token).transpose()
+    }
+
+    /// The notices of one period of a token.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn notices(&self, token: i64, period: i64) -> Result<Vec<Notice>> {
+        let rows = sqlx::query(
+            "SELECT n.token, n.period, n.stage, n.recipient, n.slot, n.leaves_at, n.state, n.reason, n.settled_at, \
+               m.no, m.state, m.next_at FROM notice n LEFT JOIN mail m ON m.no = n.mail \
+             WHERE n.token = $1 AND n.period = $2 ORDER BY n.stage DESC, n.recipient",
+        )
+        .bind(token)
+        .bind(period)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(notice).collect()
+    }
+
+    /// Every notice of every period: what an audit compares.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn all_notices(&self) -> Result<Vec<(String, Notice)>> {
+        let rows = sqlx::query(
+            "SELECT n.token, n.period, n.stage, n.recipient, n.slot, n.leaves_at, n.state, n.reason, n.settled_at, \
+               m.no, m.state, m.next_at, t.id FROM notice n JOIN token t ON t.no = n.token \
+             LEFT JOIN mail m ON m.no = n.mail ORDER BY n.token, n.period, n.stage DESC, n.recipient",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|r| Ok((r.get(12), notice(r)?))).collect()
+    }
+
+    /// The people who were once told about a token and no longer are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn former_people(&self, token: i64) -> Result<Vec<Person>> {
+        let rows = sqlx::query(
+            "SELECT token, key, address, name, role, language, from_stage, since FROM recipient \
+             WHERE token = $1 AND removed_at IS NOT NULL ORDER BY key",
+        )
+        .bind(token)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .iter()
+            .map(|r| Person {
+                token: r.get(0),
+                key: r.get(1),
+                address: r.get(2),
+                name: r.get(3),
+                role: r.get(4),
+                language: r.get(5),
+                from_stage: r
+                    .get::<Option<i64>, _>(6)
+                    .and_then(|n| u32::try_from(n).ok()),
+                since: instant(r.get(7)),
+            })
+            .collect())
+    }
+
+    /// The schedule with its history; `None` in a store that has never been reconciled.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn schedule(&self) -> Result<Option<Schedule>> {
+        let mut connection = self.pool.acquire().await?;
+        schedule(&mut connection).await
+    }
+
+    /// What happened, the oldest first: the journal, and what became of each mail; of one token
+    /// or of all.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn history(&self, token: Option<i64>, limit: i64) -> Result<Vec<Event>> {
+        let rows = sqlx::query(
+            "SELECT * FROM ( \
+               SELECT j.at AS at, j.who AS who, j.what AS what, t.id AS token, j.detail AS detail, j.no AS no, 0 AS kind \
+                 FROM journal j LEFT JOIN token t ON t.no = j.token WHERE $1 IS NULL OR j.token = $1 \
+               UNION ALL \
+               SELECT a.at, 'mail', 'mail_' || a.outcome, \
+                 (SELECT group_concat(DISTINCT t.id) FROM notice n JOIN token t ON t.no = n.token WHERE n.mail = m.no), \
+                 json_object('mail', m.no, 'recipient', m.address, 'kind', m.kind, 'reply', a.reply, \
+                   'subject', m.subject, 'stages', \
+                   (SELECT json_group_array(n.stage) FROM notice n WHERE n.mail = m.no AND ($1 IS NULL OR n.token = $1))), \
+                 a.no, 1 \
+                 FROM attempt a JOIN mail m ON m.no = a.mail \
+                 WHERE $1 IS NULL OR EXISTS (SELECT 1 FROM notice n WHERE n.mail = m.no AND n.token = $1) \
+             ) ORDER BY at DESC, kind DESC, no DESC LIMIT $2",
+        )
+        .bind(token)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut events = rows
+            .iter()
+            .map(|r| {
+                let detail: String = r.get("detail");
+                Ok(Event {
+                    at: instant(r.get("at")),
+                    who: r.get("who"),
+                    what: r.get("what"),
+                    token: r.get("token"),
+                    detail: serde_json::from_str(&detail)
+                        .map_err(|e| StoreError::Corrupt(format!("a journal entry: {e}")))?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        events.reverse();
+        Ok(events)
+    }
+
+    /// The instants at which something is to be looked at next: a token, a mail. `None`:
+    /// nothing ever, as things are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn next_instants(&self) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
+        let row = sqlx::query(
+            "SELECT (SELECT min(next_due_at) FROM token WHERE next_due_at IS NOT NULL), \
+                    (SELECT min(next_at) FROM mail WHERE next_at IS NOT NULL)",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((
+            row.get::<Option<i64>, _>(0).map(instant),
+            row.get::<Option<i64>, _>(1).map(instant),
+        ))
+    }
+
+    /// Records that a pass has ended well.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn record_pass(&self, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.begin().await?;
+        tx.set("last_pass", &seconds(now).to_string()).await?;
+        tx.commit().await
+    }
+
+    /// When the last pass ended well.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn last_pass(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(self
+            .setting("last_pass")
+            .await?
+            .and_then(|s| s.parse().ok())
+            .map(instant))
+    }
+}
+
+pub(crate) async fn schedule(connection: &mut SqliteConnection) -> Result<Option<Schedule>> {
+    let rows = sqlx::query("SELECT since, spec FROM schedule ORDER BY no")
+        .fetch_all(connection)
+        .await?;
+    let versions = rows
+        .iter()
+        .map(|r| {
+            let spec: String = r.get("spec");
+            let stages = Stages::from_spec(&spec)
+                .ok_or_else(|| StoreError::Corrupt(format!("schedule {spec:?}")))?;
+            Ok((instant(r.get("since")), stages))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Schedule::with_history(versions))
+}
+
+fn token(r: &sqlx::sqlite::SqliteRow) -> Result<Token> {
+    let unknown = |what: &str| StoreError::Corrupt(format!("an unknown {what}"));
+    Ok(Token {
+        no: r.get(0),
+        id: r.get(1),
+        origin: Origin::from_word(r.get(2)).ok_or_else(|| unknown("origin"))?,
+        state: State::from_word(r.get(3)).ok_or_else(|| unknown("token state"))?,
+        state_by: By::from_word(r.get(4)).ok_or_else(|| unknown("state_by"))?,
+        state_at: instant(r.get(5)),
+        period_no: r.get(6),
+        issued: r.get::<Option<i64>, _>(7).map(instant),
+        period: Period {
+            expires: instant(r.get(8)),
+            opened_at: instant(r.get(9)),
+            dated_at: instant(r.get(10)),
+        },
+        file_expires: r.get::<Option<i64>, _>(11).map(instant),
+        jti: r.get(12),
+        declared_at: instant(r.get(13)),
+        facts: Facts {
+            name: r.get(14),
+            client: r.get(15),
+            client_name: r.get(16),
+            datapass_id: r.get(17),
+            siret: r.get(18),
+            used_by: list(r.get(19)),
+            tags: list(r.get(20)),
+            language: r.get(21),
+            contact: r.get(22),
+        },
+    })
+}
+
+fn notice(r: &sqlx::sqlite::SqliteRow) -> Result<Notice> {
+    let mail = match r.get::<Option<i64>, _>(9) {
+        Some(no) => Some((
+            no,
+            MailState::read(r.get(10))?,
+            r.get::<Option<i64>, _>(11).map(instant),
+        )),
+        None => None,
+    };
+    Ok(Notice {
+        token: r.get(0),
+        period: r.get(1),
+        stage: r.get(2),
+        recipient: r.get(3),
+        slot: instant(r.get(4)),
+        leaves_at: instant(r.get(5)),
+        state: r.get(6),
+        reason: r.get(7),
+        settled_at: r.get::<Option<i64>, _>(8).map(instant),
+        mail,
+    })
+}
+
+impl Person {
+    /// Which stages are theirs.
+    pub fn told(&self) -> Told {
+        Told {
+            from_stage: self.from_stage,
+            since: self.since,
+        }
+    }
+}
