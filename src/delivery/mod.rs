@@ -6,3 +6,6 @@ pub mod circuit;
 pub mod compose;
 pub mod desk;
 pub mod notes;
+pub mod outcome;
+pub mod smtp;
+pub mod transport;
