@@ -5,6 +5,30 @@
 //! files are told in one go. This is the only module that reads config files, secrets and the
 //! environment.
 
+mod diagnostic;
+mod draw;
+mod effective;
+mod keys;
+mod load;
+mod mail;
+mod people;
+mod reader;
+mod secret;
+mod settings;
+mod source;
+mod syntax;
+mod tokens;
+mod values;
+
+pub use diagnostic::{Diagnostic, DiagnosticRow, Place, Severity};
+pub use draw::{Colour, draw};
+pub use effective::{Effective, Origin};
+pub use keys::{KEYS, Key};
+pub use load::{
+    DEFAULT_FILES, Loaded, Rejected, Surroundings, default_file, language_of, load,
+};
+pub use source::Source;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;

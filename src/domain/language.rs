@@ -4,6 +4,7 @@
 //! language only. Which one is shown is decided where it is shown.
 
 use std::fmt;
+use std::ops::Range;
 
 /// A language of mails and of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -114,25 +115,37 @@ pub fn is_hazardous(c: char) -> bool {
             | '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
-/// Tells whether `s` holds something that looks like a JWT: three dot-separated base64url runs
+/// Tells whether `s` holds something that looks like a JWT: two dot-separated base64url runs
 /// of which the first begins like an encoded JSON object. Such a text is a secret and is
 /// neither accepted nor echoed.
 pub fn looks_like_jwt(s: &str) -> bool {
-    let base64url = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
-    s.match_indices("eyJ").any(|(at, _)| {
-        let run: &str = {
-            let rest = &s[at..];
-            let end = rest
-                .find(|c: char| !base64url(c) && c != '.')
-                .unwrap_or(rest.len());
-            &rest[..end]
-        };
-        let mut parts = run.split('.');
-        match (parts.next(), parts.next()) {
-            (Some(header), Some(payload)) => header.len() >= 10 && payload.len() >= 10,
-            _ => false,
+    !jwt_ranges(s).is_empty()
+}
+
+/// Where in `s` the texts that look like JWTs stand, in bytes. Takes time in proportion to `s`,
+/// whatever it holds: whole files are searched.
+pub fn jwt_ranges(s: &str) -> Vec<Range<usize>> {
+    let in_run = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '.');
+    let looks = |run: &str| {
+        let mut parts = run.split('.').peekable();
+        while let Some(part) = parts.next() {
+            let header = part.find("eyJ").map_or(0, |at| part.len() - at);
+            if header >= 10 && parts.peek().is_some_and(|payload| payload.len() >= 10) {
+                return true;
+            }
         }
-    })
+        false
+    };
+    let mut at = 0;
+    let mut found = Vec::new();
+    for run in s.split(|c: char| !in_run(c)) {
+        if looks(run) {
+            found.push(at..at + run.len());
+        }
+        at += run.len();
+        at += s[at..].chars().next().map_or(0, char::len_utf8);
+    }
+    found
 }
 
 #[cfg(test)]

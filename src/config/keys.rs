@@ -1,0 +1,218 @@
+//! The catalogue of keys: every name that a config file may hold, its default, and what it is.
+//!
+//! It drives the refusal of unknown keys with a suggestion, the help for a wrong type,
+//! `config show`, and the test that holds `config.example.toml` to it.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// One key of the config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The table it stands in: empty for the top of the file, `groups.*` for each group, and
+    /// `recipient` for the tables of a list of recipients.
+    pub table: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// The value in force without it, as TOML.
+    pub default: Option<&'static str>,
+    /// A value to show to people, as TOML.
+    pub example: &'static str,
+    /// What it is, in English.
+    pub doc_en: &'static str,
+    /// What it is, in French.
+    pub doc_fr: &'static str,
+}
+
+impl Key {
+    /// The whole path, as in `mail.smtp.host`.
+    pub fn path(&self) -> String {
+        if self.table.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}.{}", self.table, self.name)
+        }
+    }
+}
+
+/// A key with a default, which is also its example.
+const fn set(
+    table: &'static str,
+    name: &'static str,
+    default: &'static str,
+    doc_en: &'static str,
+    doc_fr: &'static str,
+) -> Key {
+    Key {
+        table,
+        name,
+        default: Some(default),
+        example: default,
+        doc_en,
+        doc_fr,
+    }
+}
+
+/// A key without a default.
+const fn free(
+    table: &'static str,
+    name: &'static str,
+    example: &'static str,
+    doc_en: &'static str,
+    doc_fr: &'static str,
+) -> Key {
+    Key {
+        table,
+        name,
+        default: None,
+        example,
+        doc_en,
+        doc_fr,
+    }
+}
+
+/// Every key, in the order of the example file.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    set("", "timezone", "\"Europe/Paris\"", "zone of all dates and hours", "fuseau de toutes les dates et heures"),
+    set("", "language", "\"fr\"", "language of mails: fr or en", "langue des courriels : fr ou en"),
+    set("", "organisation", "\"\"", "who runs this, for the footer of mails", "qui exploite ceci, pour le pied des courriels"),
+    free("", "contact", "\"dsi@ville.example\"", "Reply-To, footer, alarms", "Reply-To, pied de page, alarmes"),
+    set("store", "url", "\"sqlite:jetond.db\"", "the SQLite file", "le fichier SQLite"),
+    set("schedule", "validity_months", "18", "months from issue to expiry", "mois entre l’émission et l’expiration"),
+    set("schedule", "stages", "[90, 60, 30, 15, 7, 1]", "days before expiry", "jours avant l’expiration"),
+    set("schedule", "after_expiry", "[0, 7, 30, 60, 90]", "days after expiry", "jours après l’expiration"),
+    set("schedule", "then_every", "30", "days between reminders after the last of after_expiry; 0: stop", "jours entre les rappels après le dernier de after_expiry ; 0 : arrêter"),
+    set("schedule", "window", "\"09:00-18:00\"", "hours in which mails leave", "heures d’envoi"),
+    set("schedule", "days", "\"any\"", "days on which mails leave: any or working", "jours d’envoi : any ou working"),
+    free("mail", "from", "\"Veille des jetons <jetons@ville.example>\"", "header and envelope sender", "expéditeur"),
+    set("mail", "transport", "\"file\"", "where mails go: file, smtp or sendmail", "où vont les courriels : file, smtp ou sendmail"),
+    set("mail", "directory", "\"outbox\"", "where transport file puts the mails", "où le transport file met les courriels"),
+    set("mail", "sendmail", "\"/usr/sbin/sendmail\"", "the program of transport sendmail", "le programme du transport sendmail"),
+    free("mail", "rate", "\"60/min\"", "mails at most in a second, minute or hour", "courriels au plus par seconde, minute ou heure"),
+    free("mail", "storm", "50", "late mails from which a person must agree", "courriels en retard à partir desquels une personne doit accepter"),
+    free("mail", "templates", "\"templates\"", "a directory of templates that replace the built-in ones", "un répertoire de modèles qui remplacent ceux d’origine"),
+    free("mail.smtp", "host", "\"smtp.ville.example\"", "the relay", "le relais"),
+    set("mail.smtp", "port", "587", "its port; 465 for implicit TLS, 25 for none", "son port ; 465 en TLS implicite, 25 sans"),
+    set("mail.smtp", "tls", "\"starttls\"", "starttls, implicit or none", "starttls, implicit ou none"),
+    set("mail.smtp", "plaintext_ok", "[]", "networks to which tls = none is allowed", "réseaux vers lesquels tls = none est permis"),
+    free("mail.smtp", "ca_file", "\"ca.pem\"", "certification authorities to trust instead of the system's", "autorités de certification à la place de celles du système"),
+    free("mail.smtp", "helo", "\"jetond.ville.example\"", "the name given in EHLO", "le nom donné dans EHLO"),
+    free("mail.smtp", "username", "\"jetond\"", "the account at the relay", "le compte au relais"),
+    free("mail.smtp", "password", "{ credential = \"smtp.password\" }", "where its password is", "où est son mot de passe"),
+    set("mail.smtp", "connections", "4", "connections at most", "connexions au plus"),
+    set("mail.smtp", "flight", "16", "mails in flight on a connection at most", "courriels en vol par connexion au plus"),
+    free("mail.smtp", "timeouts", "{ connect = 30 }", "deadlines of the dialogue", "délais du dialogue"),
+    free("mail.smtp.password", "credential", "\"smtp.password\"", "a systemd credential", "un credential systemd"),
+    free("mail.smtp.password", "file", "\"smtp.password\"", "a file that only its owner may read", "un fichier lisible de son seul propriétaire"),
+    free("mail.smtp.password", "env", "\"JETOND_SMTP_PASSWORD\"", "an environment variable", "une variable d’environnement"),
+    set("mail.smtp.timeouts", "connect", "30", "seconds to connect", "secondes pour se connecter"),
+    set("mail.smtp.timeouts", "tls", "30", "seconds for the TLS handshake", "secondes pour la négociation TLS"),
+    set("mail.smtp.timeouts", "command", "300", "seconds for each command", "secondes pour chaque commande"),
+    set("mail.smtp.timeouts", "data", "120", "seconds for the reply to DATA", "secondes pour la réponse à DATA"),
+    set("mail.smtp.timeouts", "body", "180", "seconds for the message, and more for a long one", "secondes pour le message, et plus s’il est long"),
+    set("mail.smtp.timeouts", "dot", "600", "seconds for the reply to the final dot", "secondes pour la réponse au point final"),
+    set("mail.smtp.timeouts", "quit", "5", "seconds for the reply to QUIT", "secondes pour la réponse à QUIT"),
+    set("renewal", "url", "\"https://datapass.api.gouv.fr/demandes/{datapass_id}/reopen-from-external\"", "the link to the renewal form", "le lien vers le formulaire de renouvellement"),
+    set("renewal", "allowed_hosts", "[\"datapass.api.gouv.fr\", \"entreprise.api.gouv.fr\"]", "hosts that a link may point to", "hôtes vers lesquels un lien peut mener"),
+    free("renewal", "opens", "90", "days before expiry at which the form opens", "jours avant l’expiration où le formulaire ouvre"),
+    free("groups.*", "recipients", "[\"dsi@ville.example\", \"astreinte@ville.example\"]", "the people of the group", "les personnes du groupe"),
+    free("clients.*", "name", "\"Mairie de X\"", "its name for people", "son nom pour les personnes"),
+    free("clients.*", "contact", "\"dsi@mairie-x.example\"", "who answers its questions", "qui répond à ses questions"),
+    free("clients.*", "language", "\"fr\"", "language of its mails", "langue de ses courriels"),
+    free("clients.*", "recipients", "[\"dgs@mairie-x.example\"]", "told about each of its tokens", "prévenus pour chacun de ses jetons"),
+    free("token", "id", "\"marches-publics\"", "stable: the history hangs on it", "stable : l’historique en dépend"),
+    free("token", "name", "\"Marchés publics\"", "its name for people", "son nom pour les personnes"),
+    free("token", "issued", "2025-06-15", "when it was issued", "quand il a été émis"),
+    free("token", "expires", "2026-12-15", "when it expires; wins over issued", "quand il expire ; l’emporte sur issued"),
+    free("token", "datapass_id", "\"11244\"", "the number of its Data Pass request", "le numéro de sa demande Data Pass"),
+    free("token", "jti", "\"8c089a39-c02f-40b3-984b-bd8843f245a5\"", "its jti", "son jti"),
+    free("token", "siret", "\"13002526500013\"", "the SIRET of the body that holds it", "le SIRET de l’organisme titulaire"),
+    free("token", "used_by", "[\"Portail des marchés\"]", "the services that stop when it expires", "les services qui s’arrêtent à son expiration"),
+    free("token", "tags", "[\"marches\"]", "labels, for lists", "étiquettes, pour les listes"),
+    free("token", "client", "\"mairie-x\"", "the client it is held for", "le client pour qui il est tenu"),
+    free("token", "language", "\"fr\"", "language of its mails", "langue de ses courriels"),
+    free("token", "recipients", "[\"c.martin@ville.example\"]", "the people to be told", "les personnes à prévenir"),
+    free("recipient", "email", "\"c.martin@ville.example\"", "the address", "l’adresse"),
+    free("recipient", "name", "\"Camille Martin\"", "the person's name", "le nom de la personne"),
+    free("recipient", "role", "\"demandeur\"", "demandeur, metier, technique or observer", "demandeur, metier, technique ou observer"),
+    free("recipient", "language", "\"fr\"", "language of their mails", "langue de ses courriels"),
+    free("recipient", "from_stage", "15", "told from this many days before expiry on", "prévenu à partir de ce nombre de jours avant l’expiration"),
+    free("recipient", "group", "\"dsi\"", "in place of email: everyone of this group", "à la place de email : tous ceux de ce groupe"),
+];
+
+/// The keys of each table.
+static TABLES: LazyLock<HashMap<&'static str, Vec<&'static Key>>> = LazyLock::new(|| {
+    let mut tables: HashMap<&'static str, Vec<&'static Key>> = HashMap::new();
+    for key in KEYS {
+        tables.entry(key.table).or_default().push(key);
+    }
+    tables
+});
+
+/// The tables that may stand in a table, with the form of their header.
+pub(super) fn tables_in(table: &str) -> &'static [&'static str] {
+    match table {
+        "" => &["store", "schedule", "mail", "renewal", "groups", "clients", "token"],
+        "mail" => &["smtp"],
+        _ => &[],
+    }
+}
+
+/// The keys of a table.
+pub(super) fn keys_of(table: &str) -> &'static [&'static Key] {
+    TABLES.get(table).map_or(&[], Vec::as_slice)
+}
+
+/// The key `name` of `table`.
+pub(super) fn find(table: &str, name: &str) -> Option<&'static Key> {
+    keys_of(table).iter().copied().find(|k| k.name == name)
+}
+
+/// A key of this name in one of the other tables that stand once in a file.
+pub(super) fn elsewhere(table: &str, name: &str) -> Option<&'static Key> {
+    KEYS.iter()
+        .filter(|k| matches!(k.table, "" | "store" | "schedule" | "mail" | "mail.smtp" | "renewal"))
+        .find(|k| k.name == name && k.table != table)
+}
+
+/// The candidate nearest to `word`, when it is near enough to be what was meant.
+pub(super) fn nearest<'c>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    if word.len() > 64 {
+        return None;
+    }
+    let folded = word.to_lowercase().replace('-', "_");
+    let allowed = (folded.chars().count() / 3).clamp(1, 3);
+    candidates
+        .into_iter()
+        .map(|c| {
+            let other = c.to_lowercase().replace('-', "_");
+            (strsim::damerau_levenshtein(&folded, &other), c)
+        })
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_proposed_and_a_far_one_is_not() {
+        let names = ["recipients", "name", "issued"];
+        assert_eq!(nearest("recipient", names), Some("recipients"));
+        assert_eq!(nearest("isued", names), Some("issued"));
+        assert_eq!(nearest("colour", names), None);
+    }
+
+    #[test]
+    fn every_default_and_example_is_toml() {
+        for key in KEYS {
+            assert!(toml::de::DeValue::parse(key.example).is_ok(), "{}", key.path());
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! From files to a checked config, or to everything that is wrong with them.
+//!
+//! The main file and the `conf.d/*.toml` beside it are read, parsed and checked as one. No
+//! clock is read here: what depends on today takes it from [`Surroundings`].
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use toml::de::DeTable;
+
+use crate::config::Config;
+use crate::config::diagnostic::{Diagnostic, Report, Span};
+use crate::config::effective::{self, Effective};
+use crate::config::people::People;
+use crate::config::reader::{self, File, Table};
+use crate::config::settings::{self, Settings};
+use crate::config::source::Source;
+use crate::config::syntax::{self, SINGLE_TOKEN, Tree};
+use crate::config::tokens;
+use crate::domain::language::{Lang, text};
+use crate::domain::token::Declared;
+
+/// Where the config is looked for when nobody names it, in this order.
+pub const DEFAULT_FILES: [&str; 2] = ["config.toml", "/etc/jetond/config.toml"];
+
+/// A file of 100,000 tokens has about 40 MB; what is larger is not a config.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What a load depends on besides the files.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings {
+    /// The present, for warnings about dates that are past.
+    pub now: DateTime<Utc>,
+}
+
+/// Files that were taken.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The config.
+    pub config: Config,
+    /// What the person should look at, in the order of the files.
+    pub warnings: Vec<Diagnostic>,
+    /// Each key with its value and origin.
+    pub effective: Vec<Effective>,
+    /// The files, for drawing the warnings.
+    pub sources: Vec<Source>,
+}
+
+/// Files that were refused; nothing of them holds.
+#[derive(Debug)]
+pub struct Rejected {
+    /// All errors, in the order of the files; never empty.
+    pub errors: Vec<Diagnostic>,
+    /// The warnings.
+    pub warnings: Vec<Diagnostic>,
+    /// The files, for drawing.
+    pub sources: Vec<Source>,
+}
+
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines: Vec<String> = self.errors.iter().map(|e| e.plain(Lang::En)).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+/// The first of [`DEFAULT_FILES`] that exists.
+pub fn default_file() -> Option<PathBuf> {
+    DEFAULT_FILES
+        .iter()
+        .map(PathBuf::from)
+        .find(|file| file.exists())
+}
+
+/// The language that a file asks for, as far as it can be read: for speaking about a file that
+/// is broken.
+pub fn language_of(file: &Path) -> Option<Lang> {
+    let bytes = read(file).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let (root, _) = DeTable::parse_recoverable(text);
+    let written = root.get_ref().get("language")?.get_ref().as_str()?;
+    Lang::parse(written).ok()
+}
+
+/// Reads `file` and the `conf.d/*.toml` beside it.
+///
+/// # Errors
+/// Every error of every file, each with its place and what to write instead.
+pub fn load(file: &Path, surroundings: &Surroundings) -> Result<Loaded, Box<Rejected>> {
+    let mut report = Report::default();
+    let mut sources = Vec::new();
+    let mut digest = Sha256::new();
+    let mut is_readable = Vec::new();
+    for path in std::iter::once(file.to_owned()).chain(drop_ins(file, &mut report)) {
+        let bytes = match read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                report_unreadable(&path, &error, &mut report);
+                continue;
+            }
+        };
+        digest_one(&mut digest, &path, &bytes);
+        is_readable.push(decode(&path, bytes, &mut sources, &mut report));
+        if sources.len() == 1 && path != file {
+            // Without the main file the others would only repeat that all is missing.
+            sources.clear();
+            break;
+        }
+    }
+    let config_or_nothing = if sources.is_empty() {
+        None
+    } else {
+        let digest = hex(&digest.finalize());
+        check(file, digest, &sources, &is_readable, surroundings, &mut report)
+    };
+    let (errors, warnings) = report.finish(&mut sources);
+    match config_or_nothing {
+        Some((config, effective)) if errors.is_empty() => Ok(Loaded {
+            config,
+            warnings,
+            effective,
+            sources,
+        }),
+        _ => Err(Box::new(Rejected {
+            errors,
+            warnings,
+            sources,
+        })),
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
+    Ok(bytes)
+}
+
+/// The `conf.d/*.toml` beside the main file, by name; hidden files are an editor's.
+fn drop_ins(file: &Path, report: &mut Report) -> Vec<PathBuf> {
+    let directory = file.parent().unwrap_or(Path::new("")).join("conf.d");
+    let entries = match fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let absent = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+            if !absent.contains(&error.kind()) {
+                report_unreadable(&directory, &error, report);
+            }
+            return Vec::new();
+        }
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(directory.join(entry.ok()?.file_name())))
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default();
+            !name.as_encoded_bytes().starts_with(b".")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn report_unreadable(path: &Path, error: &io::Error, report: &mut Report) {
+    let shown = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => report
+            .unreadable(text!(
+                "{shown}: there is no such file",
+                "{shown} : ce fichier n’existe pas"
+            ))
+            .help(text!(
+                "`jetond init` writes one to start from, -c names another",
+                "`jetond init` en écrit un pour commencer, -c en désigne un autre"
+            )),
+        io::ErrorKind::PermissionDenied => report.unreadable(text!(
+            "{shown}: reading it is not permitted",
+            "{shown} : sa lecture n’est pas permise"
+        )),
+        io::ErrorKind::IsADirectory => report.unreadable(text!(
+            "{shown}: this is a directory, not a file",
+            "{shown} : c’est un répertoire, pas un fichier"
+        )),
+        io::ErrorKind::FileTooLarge => report.unreadable(text!(
+            "{shown}: this file is larger than 256 MiB",
+            "{shown} : ce fichier dépasse 256 Mio"
+        )),
+        _ => report.unreadable(text!(
+            "{shown}: it cannot be read ({error})",
+            "{shown} : lecture impossible ({error})"
+        )),
+    };
+}
+
+/// Lengths go in too, so that no two sets of files share a digest by shifting a boundary.
+fn digest_one(digest: &mut Sha256, path: &Path, bytes: &[u8]) {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    for part in [name, bytes] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String takes everything");
+        hex
+    })
+}
+
+/// Whether a file's bytes are text; if not it is told where, and the file is not parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Text,
+    Broken,
+}
+
+fn decode(path: &Path, bytes: Vec<u8>, sources: &mut Vec<Source>, report: &mut Report) -> Encoding {
+    let name = path.display().to_string();
+    let index = sources.len();
+    let (text, first_bad) = match String::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            (lossy, Some(valid))
+        }
+    };
+    let mark = '\u{feff}';
+    let (text, skipped) = match text.strip_prefix(mark) {
+        Some(rest) => (rest.to_owned(), mark.len_utf8()),
+        None => (text, 0),
+    };
+    sources.push(Source::new(name, text));
+    let Some(at) = first_bad.map(|at| at.saturating_sub(skipped)) else {
+        return Encoding::Text;
+    };
+    let span = Span {
+        source: index,
+        range: at..at + mark.len_utf8(),
+    };
+    report
+        .syntax(
+            &span,
+            text!(
+                "this is not UTF-8 from here on",
+                "ceci n’est plus de l’UTF-8 à partir d’ici"
+            ),
+        )
+        .help(text!(
+            "save the file as UTF-8 (it may be Latin-1 or Windows-1252)",
+            "enregistrer le fichier en UTF-8 (il est peut-être en Latin-1 ou Windows-1252)"
+        ));
+    Encoding::Broken
+}
+
+/// Parses and checks all files. `None` only when no file could be parsed.
+fn check(
+    file: &Path,
+    digest: String,
+    sources: &[Source],
+    encodings: &[Encoding],
+    surroundings: &Surroundings,
+    report: &mut Report,
+) -> Option<(Config, Vec<Effective>)> {
+    for (index, source) in sources.iter().enumerate() {
+        for range in source.jwts() {
+            report.jwt(&Span {
+                source: index,
+                range: range.clone(),
+            });
+        }
+    }
+    if encodings.contains(&Encoding::Broken) {
+        return None;
+    }
+    let prepared: Vec<_> = sources
+        .iter()
+        .enumerate()
+        .map(|(index, source)| syntax::prepare(source, index, report))
+        .collect();
+    let trees: Vec<Tree<'_>> = prepared
+        .iter()
+        .zip(sources)
+        .enumerate()
+        .map(|(index, (p, source))| syntax::parse(p, source, index, report))
+        .collect();
+    let roots: Vec<Table<'_>> = trees
+        .iter()
+        .zip(sources)
+        .enumerate()
+        .map(|(source, (tree, s))| {
+            let file = File {
+                source,
+                text: s.text(),
+                faults: &tree.faults,
+            };
+            Table::root(&tree.root, file)
+        })
+        .collect();
+    check_top(&roots, report);
+
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let directory = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+    let settings = settings::read(&roots[0], &directory, report);
+    let mut people = People::read(&roots, report);
+    let tokens = tokens::read(&roots, &settings, &mut people, surroundings.now, report);
+    let config = assemble(absolute, digest, settings, tokens);
+    let effective = effective::list(&roots, sources, &config);
+    Some((config, effective))
+}
+
+/// The keys at the top of each file: all in the main one, three tables in the others.
+fn check_top(roots: &[Table<'_>], report: &mut Report) {
+    let Some((main, others)) = roots.split_first() else {
+        return;
+    };
+    main.check_keys(report);
+    for root in others {
+        for (name, _) in root.entries {
+            let written: &str = name.get_ref();
+            if ["token", "groups", "clients", SINGLE_TOKEN].contains(&written) {
+                continue;
+            }
+            let span = root.file.span(name.span());
+            if !reader::is_safe(written, &span, report) {
+                continue;
+            }
+            let shown: String = written.chars().take(60).collect();
+            report
+                .error(
+                    &span,
+                    text!(
+                        "`{shown}` cannot stand in a file of conf.d",
+                        "`{shown}` n’a pas sa place dans un fichier de conf.d"
+                    ),
+                )
+                .help(text!(
+                    "such a file takes [[token]], [groups] and [clients]; the rest belongs in the main file",
+                    "un tel fichier prend [[token]], [groups] et [clients] ; le reste va dans le fichier principal"
+                ));
+        }
+    }
+}
+
+fn assemble(file: PathBuf, digest: String, settings: Settings, tokens: Vec<Declared>) -> Config {
+    Config {
+        file,
+        digest,
+        language: settings.language,
+        organisation: settings.organisation,
+        contact: settings.contact,
+        store: settings.store,
+        calendar: settings.calendar,
+        validity_months: settings.validity_months,
+        stages: settings.stages,
+        mail: settings.mail,
+        renewal: settings.renewal,
+        tokens,
+    }
+}

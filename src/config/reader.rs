@@ -1,0 +1,477 @@
+//! Reads the spanned tree with every error at its place: unknown keys, missing keys, wrong types.
+//!
+//! A value that cannot be used is reported and read as absent; the caller goes on with the
+//! default, so that all errors are found in one go. No string leaves this module that holds a
+//! control character or looks like a JWT.
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::config::diagnostic::{Report, Span};
+use crate::config::keys::{self, Key, elsewhere, nearest, tables_in};
+use crate::config::syntax::SINGLE_TOKEN;
+use crate::domain::language::{Invalid, Text, is_hazardous, looks_like_jwt, text};
+
+/// What a reader must know of the file it reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct File<'t> {
+    /// Its number among the sources.
+    pub(super) source: usize,
+    pub(super) text: &'t str,
+    /// Where it is not TOML, sorted.
+    pub(super) faults: &'t [usize],
+}
+
+/// A table with its place.
+#[derive(Debug, Clone)]
+pub(super) struct Table<'t> {
+    pub(super) entries: &'t DeTable<'t>,
+    /// Its header, or the whole of it when it is written inline.
+    pub(super) span: Span,
+    /// Its name in the catalogue.
+    pub(super) kind: &'static str,
+    pub(super) file: File<'t>,
+}
+
+/// A value with its place.
+#[derive(Debug, Clone)]
+pub(super) struct Value<'t> {
+    pub(super) value: &'t DeValue<'t>,
+    pub(super) span: Span,
+    key: &'static Key,
+    file: File<'t>,
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn root(entries: &'t DeTable<'t>, file: File<'t>) -> Self {
+        Self {
+            entries,
+            span: file.span(0..0),
+            kind: "",
+            file,
+        }
+    }
+
+    /// The value of a key of the catalogue, if it is written.
+    pub(super) fn get(&self, name: &'static str) -> Option<Value<'t>> {
+        let key = keys::find(self.kind, name).expect("the key is in the catalogue");
+        let written = self.entries.get(name)?;
+        Some(Value {
+            value: written.get_ref(),
+            span: self.file.span(written.span()),
+            key,
+            file: self.file,
+        })
+    }
+
+    /// The value of a key that must be written.
+    pub(super) fn require(&self, name: &'static str, report: &mut Report) -> Option<Value<'t>> {
+        let value = self.get(name);
+        if value.is_none() {
+            self.report_missing(name, report);
+        }
+        value
+    }
+
+    /// Reports that a key is missing, at the table's header.
+    pub(super) fn report_missing(&self, name: &'static str, report: &mut Report) {
+        if !self.is_sound() {
+            return;
+        }
+        let key = keys::find(self.kind, name).expect("the key is in the catalogue");
+        let (example, header) = (key.example, self.header());
+        report
+            .absence(
+                &self.span,
+                text!(
+                    "the key `{name}` is missing {{}}",
+                    "la clé `{name}` manque {{}}"
+                )
+                .with(&header),
+            )
+            .help(text!(
+                "add a line: {name} = {example}",
+                "ajouter une ligne : {name} = {example}"
+            ));
+    }
+
+    /// Where the table is, in words.
+    fn header(&self) -> Text {
+        match self.kind {
+            "" => text!("at the top of the file", "en haut du fichier"),
+            "token" => text!("in [[token]]", "dans [[token]]"),
+            "recipient" => text!("in this recipient", "dans ce destinataire"),
+            other => text!("in [{other}]", "dans [{other}]"),
+        }
+    }
+
+    /// Whether the text of the table up to the next header is TOML; if not, a key that is
+    /// absent from the tree may well be written.
+    fn is_sound(&self) -> bool {
+        let Span { range, .. } = &self.span;
+        let next = self.file.faults.partition_point(|f| *f < range.start);
+        self.file.faults.get(next).is_none_or(|fault| {
+            let between = self.file.text.get(range.end..*fault).unwrap_or_default();
+            between.contains("\n[")
+        })
+    }
+
+    /// A table inside this one. A list of tables of that name is refused.
+    pub(super) fn table(
+        &self,
+        name: &str,
+        kind: &'static str,
+        report: &mut Report,
+    ) -> Option<Table<'t>> {
+        let written = self.entries.get(name)?;
+        let span = self.file.span(written.span());
+        match written.get_ref() {
+            DeValue::Table(entries) => Some(Table {
+                entries,
+                span,
+                kind,
+                file: self.file,
+            }),
+            other => {
+                let path = if kind.is_empty() { name } else { kind };
+                let double = matches!(other, DeValue::Array(items)
+                    if items.iter().any(|i| i.get_ref().is_table()));
+                let message = if double {
+                    text!(
+                        "write `[{path}]`, with one bracket: it stands once",
+                        "écrire `[{path}]`, avec un seul crochet : elle n’existe qu’une fois"
+                    )
+                } else {
+                    text!(
+                        "`{name}` must be a table: write [{path}] and its keys below",
+                        "`{name}` doit être une table : écrire [{path}] et ses clés dessous"
+                    )
+                };
+                report.error(&span, message);
+                None
+            }
+        }
+    }
+
+    /// The tables of `[[name]]`.
+    pub(super) fn tables(
+        &self,
+        name: &str,
+        kind: &'static str,
+        report: &mut Report,
+    ) -> Vec<Table<'t>> {
+        let Some(written) = self.entries.get(name) else {
+            return Vec::new();
+        };
+        let refuse = |span: Span, report: &mut Report| {
+            report.error(
+                &span,
+                text!(
+                    "each token is a table: write [[{kind}]] and its keys below",
+                    "chaque jeton est une table : écrire [[{kind}]] et ses clés dessous"
+                ),
+            );
+        };
+        let items = match written.get_ref() {
+            DeValue::Array(items) => items,
+            _ => {
+                refuse(self.file.span(written.span()), report);
+                return Vec::new();
+            }
+        };
+        let mut tables = Vec::new();
+        for item in items.iter() {
+            let span = self.file.span(item.span());
+            match item.get_ref().as_table() {
+                Some(entries) => tables.push(Table {
+                    entries,
+                    span,
+                    kind,
+                    file: self.file,
+                }),
+                None => refuse(span, report),
+            }
+        }
+        tables
+    }
+
+    /// The tables inside this one, each under the name that a person chose.
+    pub(super) fn named(
+        &self,
+        kind: &'static str,
+        report: &mut Report,
+    ) -> Vec<(&'t str, Span, Table<'t>)> {
+        let mut tables = Vec::new();
+        for (name, _) in self.entries {
+            let span = self.file.span(name.span());
+            let written: &'t str = name.get_ref();
+            if written.is_empty() || !is_safe(written, &span, report) {
+                continue;
+            }
+            let mut found = Report::default();
+            match self.table(written, kind, &mut found) {
+                Some(table) => tables.push((written, span, table)),
+                None => {
+                    let list = kind.trim_end_matches(".*");
+                    report.error(
+                        &span,
+                        text!(
+                            "{written:?} must be a table: write [{list}.{written}] and its keys below",
+                            "{written:?} doit être une table : écrire [{list}.{written}] et ses clés dessous"
+                        ),
+                    );
+                }
+            }
+        }
+        tables
+    }
+
+    /// Refuses every key that is not in the catalogue, with the nearest one that is.
+    pub(super) fn check_keys(&self, report: &mut Report) {
+        let tables = tables_in(self.kind);
+        for (name, _) in self.entries {
+            let written: &str = name.get_ref();
+            if tables.contains(&written)
+                || keys::find(self.kind, written).is_some()
+                || (self.kind.is_empty() && written == SINGLE_TOKEN)
+            {
+                continue;
+            }
+            let span = self.file.span(name.span());
+            if written.is_empty() || !is_safe(written, &span, report) {
+                continue;
+            }
+            let shown: String = written.chars().take(60).collect();
+            let known = keys::keys_of(self.kind).iter().map(|k| k.name);
+            let known = known.chain(tables.iter().copied());
+            let help = match (elsewhere(self.kind, written), nearest(written, known)) {
+                (Some(key), _) if key.table.is_empty() => text!(
+                    "`{shown}` stands at the top of the file, before the first [table]",
+                    "`{shown}` se place en haut du fichier, avant la première [table]"
+                ),
+                (Some(Key { table, .. }), _) => text!(
+                    "`{shown}` stands in [{table}]",
+                    "`{shown}` se place dans [{table}]"
+                ),
+                (None, Some(near)) => {
+                    text!("did you mean `{near}`?", "vouliez-vous dire `{near}` ?")
+                }
+                (None, None) => {
+                    let list: Vec<&str> = keys::keys_of(self.kind)
+                        .iter()
+                        .map(|k| k.name)
+                        .chain(tables.iter().copied())
+                        .collect();
+                    let list = list.join(", ");
+                    text!("the keys here are: {list}", "les clés ici sont : {list}")
+                }
+            };
+            report
+                .error(
+                    &span,
+                    text!("unknown key `{shown}`", "clé inconnue `{shown}`"),
+                )
+                .help(help);
+        }
+    }
+}
+
+impl File<'_> {
+    pub(super) fn span(&self, range: std::ops::Range<usize>) -> Span {
+        Span {
+            source: self.source,
+            range,
+        }
+    }
+}
+
+impl<'t> Value<'t> {
+    /// A text that is safe to use and to show.
+    pub(super) fn text(&self, report: &mut Report) -> Option<&'t str> {
+        let DeValue::String(written) = self.value else {
+            let name = self.key.name;
+            let help = match self.value {
+                DeValue::Integer(n) => {
+                    text!("write {name} = \"{n}\"", "écrire {name} = \"{n}\"")
+                }
+                DeValue::String(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_)
+                | DeValue::Array(_)
+                | DeValue::Table(_) => self.example(),
+            };
+            let what = text!("a text between quotes", "un texte entre guillemets");
+            self.wrong_type(&what, help, report);
+            return None;
+        };
+        is_safe(written, &self.span, report).then_some(written)
+    }
+
+    /// A text read by a domain type.
+    pub(super) fn parsed<T>(
+        &self,
+        report: &mut Report,
+        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+    ) -> Option<T> {
+        let written = self.text(report)?;
+        self.accept(parse(written), report)
+    }
+
+    /// A text that is not blank.
+    pub(super) fn words(&self, report: &mut Report) -> Option<String> {
+        let written = self.text(report)?.trim();
+        if written.is_empty() {
+            let name = self.key.name;
+            report
+                .error(
+                    &self.span,
+                    text!("`{name}` is empty", "`{name}` est vide"),
+                )
+                .help(self.example());
+            return None;
+        }
+        Some(written.to_owned())
+    }
+
+    /// A text, or a whole number as people write it without quotes.
+    pub(super) fn text_or_number(&self, report: &mut Report) -> Option<Cow<'t, str>> {
+        match self.value {
+            DeValue::Integer(n) if n.radix() == 10 => Some(Cow::Owned(n.as_str().to_owned())),
+            _ => self.text(report).map(Cow::Borrowed),
+        }
+    }
+
+    /// Reports what a domain type refuses.
+    pub(super) fn accept<T>(&self, read: Result<T, Invalid>, report: &mut Report) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(Invalid(message)) => {
+                report.error(&self.span, message);
+                None
+            }
+        }
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn number(&self, bounds: RangeInclusive<u32>, report: &mut Report) -> Option<u32> {
+        let (low, high) = (bounds.start(), bounds.end());
+        let name = self.key.name;
+        let what = text!("a whole number", "un nombre entier");
+        match self.value {
+            DeValue::Integer(n) => {
+                let read = i64::from_str_radix(n.as_str(), n.radix()).ok();
+                let within = read.and_then(|n| u32::try_from(n).ok());
+                let within = within.filter(|n| bounds.contains(n));
+                if within.is_none() {
+                    report.error(
+                        &self.span,
+                        text!(
+                            "`{name}` goes from {low} to {high}",
+                            "`{name}` va de {low} à {high}"
+                        ),
+                    );
+                }
+                within
+            }
+            DeValue::String(s) if !s.is_empty() && s.len() < 8 && s.parse::<u32>().is_ok() => {
+                let help = text!("write {s}, without quotes", "écrire {s}, sans guillemets");
+                self.wrong_type(&what, help, report);
+                None
+            }
+            _ => {
+                self.wrong_type(&what, self.example(), report);
+                None
+            }
+        }
+    }
+
+    /// The items of a list.
+    pub(super) fn items(&self, report: &mut Report) -> Option<Vec<Value<'t>>> {
+        match self.value {
+            DeValue::Array(items) => Some(items.iter().map(|i| self.item(i)).collect()),
+            _ => {
+                let what = text!(
+                    "a list between square brackets",
+                    "une liste entre crochets"
+                );
+                self.wrong_type(&what, self.example(), report);
+                None
+            }
+        }
+    }
+
+    /// The items of a list; a single text counts as a list of one.
+    pub(super) fn one_or_many(&self, report: &mut Report) -> Vec<Value<'t>> {
+        match self.value {
+            DeValue::String(_) => vec![self.clone()],
+            _ => self.items(report).unwrap_or_default(),
+        }
+    }
+
+    fn item(&self, item: &'t Spanned<DeValue<'t>>) -> Value<'t> {
+        Value {
+            value: item.get_ref(),
+            span: self.file.span(item.span()),
+            key: self.key,
+            file: self.file,
+        }
+    }
+
+    /// The value as a table of the catalogue, if it is one.
+    pub(super) fn as_table(&self, kind: &'static str) -> Option<Table<'t>> {
+        Some(Table {
+            entries: self.value.as_table()?,
+            span: self.span.clone(),
+            kind,
+            file: self.file,
+        })
+    }
+
+    /// A line that shows how the key is written.
+    pub(super) fn example(&self) -> Text {
+        let Key { name, example, .. } = self.key;
+        text!(
+            "write it as {name} = {example}",
+            "l’écrire {name} = {example}"
+        )
+    }
+
+    pub(super) fn wrong_type(&self, what: &Text, help: Text, report: &mut Report) {
+        let name = self.key.name;
+        report
+            .error(
+                &self.span,
+                text!("`{name}` must be {{}}", "`{name}` doit être {{}}").with(what),
+            )
+            .help(help);
+    }
+}
+
+/// Refuses what may stand in no string: a JWT, and controls.
+pub(super) fn is_safe(written: &str, span: &Span, report: &mut Report) -> bool {
+    if looks_like_jwt(written) {
+        report.jwt(span);
+        return false;
+    }
+    let Some(c) = written.chars().find(|c| is_hazardous(*c)) else {
+        return true;
+    };
+    let code = u32::from(c);
+    report
+        .error(
+            span,
+            text!(
+                "this text holds the control character U+{code:04X}",
+                "ce texte contient le caractère de contrôle U+{code:04X}"
+            ),
+        )
+        .help(text!(
+            "write it again by hand, without copying it",
+            "le retaper à la main, sans le copier"
+        ));
+    false
+}

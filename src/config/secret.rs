@@ -1,0 +1,244 @@
+//! Where a secret is, and how it is read at the moment of its use.
+//!
+//! No error and no `Debug` output ever holds the secret. A file that others than its owner may
+//! read is refused, at load and again at use.
+
+use std::fs;
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use crate::config::SecretSource;
+use crate::config::diagnostic::Report;
+use crate::config::reader::Value;
+use crate::domain::language::{Invalid, Text, text};
+
+/// More than any password or key needs.
+const MOST_BYTES: u64 = 64 * 1024;
+
+impl SecretSource {
+    /// Reads the secret. One line end after it is dropped.
+    ///
+    /// # Errors
+    /// Says what is missing or too open, never what it holds.
+    pub fn resolve(&self) -> Result<SecretString, Invalid> {
+        let secret = match self {
+            Self::Credential(name) => {
+                let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
+                    return Err(Invalid(text!(
+                        "the credential {name:?} is not there: $CREDENTIALS_DIRECTORY is not set; start under systemd with LoadCredential={name}:…",
+                        "le credential {name:?} est absent : $CREDENTIALS_DIRECTORY n’est pas défini ; démarrer sous systemd avec LoadCredential={name}:…"
+                    )));
+                };
+                // systemd sets the modes of this directory itself.
+                read(&Path::new(&directory).join(name))?
+            }
+            Self::File(path) => {
+                if let Exposure::Open(message) = exposure(path) {
+                    return Err(Invalid(message));
+                }
+                read(path)?
+            }
+            Self::Env(name) => std::env::var(name).map_err(|_| {
+                Invalid(text!(
+                    "the environment variable {name} is not set",
+                    "la variable d’environnement {name} n’est pas définie"
+                ))
+            })?,
+        };
+        let secret = secret.strip_suffix('\n').unwrap_or(&secret);
+        let secret = secret.strip_suffix('\r').unwrap_or(secret);
+        if secret.is_empty() {
+            return Err(Invalid(
+                text!("the secret is empty ({{}})", "le secret est vide ({{}})")
+                    .with(&self.described()),
+            ));
+        }
+        Ok(SecretString::from(secret.to_owned()))
+    }
+
+    /// Where the secret is, in words.
+    fn described(&self) -> Text {
+        let written = self.to_string();
+        text!("{written}", "{written}")
+    }
+}
+
+impl std::fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Credential(name) => write!(f, "{{ credential = {name:?} }}"),
+            Self::File(path) => write!(f, "{{ file = {path:?} }}"),
+            Self::Env(name) => write!(f, "{{ env = {name:?} }}"),
+        }
+    }
+}
+
+/// Who may read a secret file.
+#[derive(Debug)]
+pub(super) enum Exposure {
+    /// Its owner only.
+    Closed,
+    /// It is not there, or cannot be looked at.
+    Missing,
+    /// Others too, or it is not a file.
+    Open(Text),
+}
+
+pub(super) fn exposure(path: &Path) -> Exposure {
+    let shown = path.display();
+    let Ok(metadata) = fs::metadata(path) else {
+        return Exposure::Missing;
+    };
+    if metadata.is_dir() {
+        return Exposure::Open(text!(
+            "{shown} is a directory, not a file",
+            "{shown} est un répertoire, pas un fichier"
+        ));
+    }
+    if others_may_read(&metadata) {
+        return Exposure::Open(text!(
+            "others than its owner may read {shown}: run chmod 600 {shown}",
+            "d’autres que son propriétaire peuvent lire {shown} : lancer chmod 600 {shown}"
+        ));
+    }
+    Exposure::Closed
+}
+
+#[cfg(unix)]
+fn others_may_read(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o066 != 0
+}
+
+#[cfg(not(unix))]
+fn others_may_read(_: &fs::Metadata) -> bool {
+    false
+}
+
+fn read(path: &Path) -> Result<String, Invalid> {
+    use std::io::Read;
+    let mut secret = String::new();
+    fs::File::open(path)
+        .and_then(|f| f.take(MOST_BYTES).read_to_string(&mut secret))
+        .map(|_| secret)
+        .map_err(|e| {
+            let (shown, why) = (path.display(), e.kind());
+            Invalid(text!(
+                "the secret in {shown} cannot be read: {why}",
+                "le secret de {shown} ne peut pas être lu : {why}"
+            ))
+        })
+}
+
+/// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`. Whatever else is written
+/// may be the secret itself: it is hidden from every excerpt and never repeated.
+pub(super) fn source(
+    value: &Value<'_>,
+    directory: &Path,
+    needed: Need,
+    report: &mut Report,
+) -> Option<SecretSource> {
+    let refuse = |report: &mut Report| {
+        report.hide(&value.span);
+        report
+            .error(
+                &value.span,
+                text!(
+                    "a password must not stand in this file",
+                    "un mot de passe n’a pas sa place dans ce fichier"
+                ),
+            )
+            .help(text!(
+                "write where it is: password = {{ credential = \"smtp.password\" }}, or {{ file = \"…\" }}, or {{ env = \"…\" }}; and change it if this file was shared",
+                "écrire où il est : password = {{ credential = \"smtp.password\" }}, ou {{ file = \"…\" }}, ou {{ env = \"…\" }} ; et le changer si ce fichier a été partagé"
+            ));
+        None
+    };
+    let Some(table) = value.as_table("mail.smtp.password") else {
+        return refuse(report);
+    };
+    let known = ["credential", "file", "env"].map(|k| table.get(k));
+    if table.entries.len() != 1 || known.iter().flatten().count() != 1 {
+        return refuse(report);
+    }
+    let [credential, file, env] = known;
+    if let Some(name) = credential {
+        let name = name.words(report)?;
+        if name.contains(['/', '\\']) || name == ".." || name == "." {
+            return refuse(report);
+        }
+        return Some(SecretSource::Credential(name));
+    }
+    if let Some(name) = env {
+        let name = name.words(report)?;
+        if !name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        {
+            return refuse(report);
+        }
+        return Some(SecretSource::Env(name));
+    }
+    let file = file?;
+    let path = directory.join(file.words(report)?);
+    match exposure(&path) {
+        Exposure::Closed => {}
+        Exposure::Open(message) => {
+            report.error(&file.span, message);
+        }
+        Exposure::Missing if needed == Need::Now => {
+            let shown = path.display();
+            report.warning(
+                &file.span,
+                text!(
+                    "{shown} cannot be found; it is read when a mail leaves",
+                    "{shown} est introuvable ; il est lu au départ d’un courriel"
+                ),
+            );
+        }
+        Exposure::Missing => {}
+    }
+    Some(SecretSource::File(path))
+}
+
+/// Whether the transport in force uses a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It does: its absence is worth a warning.
+    Now,
+    /// It does not.
+    Later,
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_file_is_read_without_its_line_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("smtp.password");
+        fs::write(&path, "hunter2\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let secret = SecretSource::File(path.clone()).resolve().unwrap();
+        assert_eq!(secret.expose_secret(), "hunter2");
+        assert!(!format!("{secret:?}").contains("hunter2"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let said = SecretSource::File(path).resolve().unwrap_err().to_string();
+        assert!(said.contains("chmod 600") && !said.contains("hunter2"), "{said}");
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_an_error_with_its_place() {
+        let env = SecretSource::Env("JETOND_TEST_NO_SUCH_VARIABLE".to_owned());
+        let said = env.resolve().unwrap_err().to_string();
+        assert!(said.contains("JETOND_TEST_NO_SUCH_VARIABLE"));
+        let file = SecretSource::File("/nonexistent/smtp.password".into());
+        assert!(file.resolve().is_err());
+    }
+}
