@@ -96,10 +96,17 @@ impl Calendar {
         self.resolve(local, false)
     }
 
-    /// The last second of a local day: what a bare date in the config means.
+    /// The last second of a local day: what a bare date in the config means. Where the clocks
+    /// skip the last hour of a day (Nuuk), it is the one before the gap, so that the day of
+    /// expiry is still the date that was written.
     pub fn end_of_day(&self, date: NaiveDate) -> DateTime<Utc> {
         let last = NaiveTime::from_hms_opt(23, 59, 59).expect("a time of day");
-        self.resolve(date.and_time(last), true)
+        let end = self.resolve(date.and_time(last), true);
+        if self.date(end) == date {
+            end
+        } else {
+            end - Duration::seconds(1)
+        }
     }
 
     /// The first instant of a local day.
@@ -345,6 +352,17 @@ mod tests {
             cal.opening("2026-10-25".parse().unwrap()),
             utc("2026-10-25T00:30:00Z")
         );
+    }
+
+    #[test]
+    fn a_day_whose_last_hour_is_skipped_ends_before_the_gap() {
+        let cal = Calendar {
+            tz: chrono_tz::America::Nuuk,
+            ..paris("09:00-18:00", Days::Any, None)
+        };
+        let date = "2026-03-28".parse().unwrap();
+        assert_eq!(cal.end_of_day(date), utc("2026-03-29T00:59:59Z"));
+        assert_eq!(cal.date(cal.end_of_day(date)), date);
     }
 
     #[test]
