@@ -1,1 +1,4 @@
 //! Behaviour, through public seams: one crate, with its own support.
+
+mod calendar_exhaustive;
+mod oracle;
