@@ -2,3 +2,4 @@
 
 mod calendar_exhaustive;
 mod oracle;
+mod mail;

@@ -67,6 +67,8 @@ pub struct TokenPart {
     pub others: Vec<Mailbox>,
     /// When the next reminder for this reader comes, if nothing is done.
     pub next_reminder: Option<DateTime<Utc>>,
+    /// When someone said that the renewal request was filed; the token is not renewed yet.
+    pub filed: Option<DateTime<Utc>>,
 }
 
 /// A note about an event: never a reminder.
@@ -98,6 +100,9 @@ pub struct Composed {
     pub html: String,
     /// The whole message: CRLF, 7-bit, not dot-stuffed.
     pub bytes: Vec<u8>,
+    /// Whether an address of a header needs SMTPUTF8 (RFC 6531) to travel; then, and only
+    /// then, the headers that name it hold UTF-8.
+    pub needs_smtputf8: bool,
 }
 
 /// What composition needs of the calendar to write dates.

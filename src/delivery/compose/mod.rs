@@ -1,4 +1,150 @@
 //! Composition: from what a mail is about to its final bytes. Pure: no clock, no file, no
 //! store; the same letter gives the same bytes.
+//!
+//! Subjects, dates and numbers are written in Rust, by exhaustive matches on urgency and
+//! language; the sentences and their order are templates, in the syntax of Jinja.
+//!
+//! # Overrides
+//! An operator may replace any built-in template by a file of the same name: `fr/words.txt` and
+//! `en/words.txt` hold the sentences, one macro for each point of a mail; `reminder.txt`,
+//! `reminder.html`, `note.txt`, `note.html`, `base.html`, `footer.txt` and `style.css` lay them
+//! out. Sources are handed to [`Templates::with_overrides`]; whoever reads the files then calls
+//! [`Templates::proof`], which composes every kind of mail. A file with a fault is refused there,
+//! with its name and line, and no mail is composed from it. What templates are given is
+//! documented on the fields of the types in `view`.
 
+pub mod check;
+mod encode;
 pub mod letter;
+mod mailto;
+mod message;
+mod plain;
+mod proof;
+mod prose;
+mod subject;
+mod template;
+mod view;
+
+use minijinja::Environment;
+
+use crate::delivery::compose::check::{Fault, check_bytes};
+use crate::delivery::compose::letter::{Composed, Envelope, Letter};
+pub use crate::delivery::compose::template::TemplateError;
+use crate::domain::calendar::Calendar;
+
+/// Why a letter did not become a mail.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ComposeError {
+    /// A template failed; [`Templates::proof`] finds this beforehand.
+    #[error("template {0}")]
+    Template(#[from] TemplateError),
+    /// The bytes break a rule of mail; they must not leave.
+    #[error("the composed message is malformed: {0}")]
+    Bytes(#[from] Fault),
+    /// A reminder about nothing.
+    #[error("a reminder needs at least one token")]
+    NoToken,
+    /// The Message-ID cannot stand in a header.
+    #[error("{0:?} is not a Message-ID")]
+    MessageId(String),
+}
+
+/// The prepared templates: made once, used for every mail.
+#[derive(Debug)]
+pub struct Templates {
+    env: Environment<'static>,
+}
+
+impl Templates {
+    /// The built-in templates.
+    pub fn built_in() -> Self {
+        Self::with_overrides(std::iter::empty()).expect("the built-in templates are well formed")
+    }
+
+    /// The built-in templates with some replaced: pairs of a name, such as `fr/words.txt`, and
+    /// the source that takes its place.
+    ///
+    /// # Errors
+    /// A name that no built-in template has, and the first fault of syntax.
+    pub fn with_overrides(
+        files: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, TemplateError> {
+        let env = template::environment(files)?;
+        Ok(Self { env })
+    }
+
+    /// Composes sample mails of every urgency, language and role, about one token and several,
+    /// with every fact and with few, and notes.
+    ///
+    /// # Errors
+    /// Every fault found, each once.
+    pub fn proof(&self, calendar: &Calendar) -> Result<(), Vec<TemplateError>> {
+        let mut faults = Vec::new();
+        for (envelope, letter) in proof::samples(calendar) {
+            if let Err(fault) = self.parts(&letter, &envelope, calendar, "")
+                && !faults.contains(&fault)
+            {
+                faults.push(fault);
+            }
+        }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Composes one mail.
+    ///
+    /// # Errors
+    /// A reminder without a token, a Message-ID that is none, a template that fails, and bytes
+    /// that must not leave.
+    pub fn compose(
+        &self,
+        letter: &Letter,
+        envelope: &Envelope,
+        calendar: &Calendar,
+    ) -> Result<Composed, ComposeError> {
+        if matches!(letter, Letter::Reminder(reminder) if reminder.tokens.is_empty()) {
+            return Err(ComposeError::NoToken);
+        }
+        if !message::is_message_id(&envelope.message_id) {
+            return Err(ComposeError::MessageId(envelope.message_id.clone()));
+        }
+        let subject = self::subject(letter, envelope, calendar);
+        let (text, html) = self.parts(letter, envelope, calendar, &subject)?;
+        let bytes = message::bytes(envelope, &subject, &text, &html, calendar);
+        check_bytes(&bytes)?;
+        Ok(Composed {
+            subject,
+            text,
+            html,
+            bytes,
+            needs_smtputf8: message::needs_smtputf8(envelope),
+        })
+    }
+
+    fn parts(
+        &self,
+        letter: &Letter,
+        envelope: &Envelope,
+        calendar: &Calendar,
+        subject: &str,
+    ) -> Result<(String, String), TemplateError> {
+        match letter {
+            Letter::Reminder(reminder) => {
+                let view = view::reminder(&reminder.tokens, envelope, calendar, subject);
+                template::render(&self.env, ("reminder.txt", "reminder.html"), &view)
+            }
+            Letter::Note(note) => {
+                let view = view::note(note, envelope, subject);
+                template::render(&self.env, ("note.txt", "note.html"), &view)
+            }
+        }
+    }
+}
+
+/// The subject of a letter as its reader will see it. Cheap: no template is rendered.
+pub fn subject(letter: &Letter, envelope: &Envelope, calendar: &Calendar) -> String {
+    subject::subject(letter, envelope, calendar)
+}
