@@ -15,6 +15,7 @@
 
 pub mod check;
 mod encode;
+mod facts;
 pub mod letter;
 mod mailto;
 mod message;
@@ -81,7 +82,8 @@ impl Templates {
     pub fn proof(&self, calendar: &Calendar) -> Result<(), Vec<TemplateError>> {
         let mut faults = Vec::new();
         for (envelope, letter) in proof::samples(calendar) {
-            if let Err(fault) = self.parts(&letter, &envelope, calendar, "")
+            let subject = self::subject(&letter, &envelope, calendar);
+            if let Err(fault) = self.parts(&letter, &envelope, calendar, &subject)
                 && !faults.contains(&fault)
             {
                 faults.push(fault);

@@ -3,13 +3,12 @@
 //! Everything is computed from the moment of sending; the stage for which a notice is owed is
 //! not among it, so that no template can say "in 30 days" when 28 are left.
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::delivery::compose::facts::{Fact, distinct, fact, facts, ids, person};
 use crate::delivery::compose::letter::{Envelope, Note, TokenPart};
 use crate::delivery::compose::mailto::mailto;
 use crate::delivery::compose::prose::{self, tidy_name};
-use crate::domain::address::Mailbox;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Lang, is_hazardous};
 use crate::domain::token::Role;
@@ -20,9 +19,6 @@ const FAQ: &str = "https://entreprise.api.gouv.fr/faq";
 
 /// From this many days left on, an answer in time is no longer certain.
 const LONGEST_ANSWER: i64 = 20;
-
-/// People and tokens that a list names before it only counts the rest.
-const NAMED: usize = 10;
 
 /// What every mail says.
 #[derive(Serialize)]
@@ -87,15 +83,9 @@ struct TokenView {
     /// In a digest: "à renouveler par vous".
     state: String,
     /// In a digest: the numbers that tell it from others.
-    ids: String,
+    ids: Vec<String>,
     /// In a digest: the aligned lines of the text part.
     row: Vec<Fact>,
-}
-
-#[derive(Serialize)]
-struct Fact {
-    label: &'static str,
-    value: String,
 }
 
 /// The variables of `note.txt` and `note.html`.
@@ -225,7 +215,7 @@ fn token(part: &TokenPart, envelope: &Envelope, calendar: &Calendar, subject: &s
         row: vec![
             fact(lang, ("Expiry", "Échéance"), format!("{when}, {standing}")),
             fact(lang, ("State", "État"), state.clone()),
-            fact(lang, ("Reference", "Référence"), ids.clone()),
+            fact(lang, ("Reference", "Référence"), ids.join(", ")),
         ],
         when,
         left,
@@ -287,86 +277,6 @@ fn state(part: &TokenPart, lang: Lang, filed: Option<&str>) -> String {
     format!("{todo} {who}")
 }
 
-fn ids(part: &TokenPart, lang: Lang) -> String {
-    let mut ids = vec![part.id.to_string()];
-    ids.extend(part.datapass_id.as_deref().map(|n| {
-        let n = tidy_name(n);
-        lang.pick(format!("Data Pass {n}"), format!("Data Pass n°\u{a0}{n}"))
-    }));
-    ids.extend(
-        part.siret
-            .as_ref()
-            .map(|s| format!("SIRET {}", prose::siret(s.as_str()))),
-    );
-    ids.extend(
-        part.jti_end
-            .as_deref()
-            .map(|end| format!("jti …{}", tidy_name(end))),
-    );
-    ids.join(", ")
-}
-
-fn facts(tokens: &[TokenPart], envelope: &Envelope, calendar: &Calendar) -> Vec<Fact> {
-    let lang = envelope.lang;
-    let mut facts = Vec::new();
-    if let [only] = tokens {
-        facts.extend(facts_of_one(only, lang, calendar));
-    }
-    let others = distinct(tokens.iter().flat_map(|t| &t.others).map(person));
-    let others = if others.is_empty() {
-        lang.pick("nobody else", "personne d’autre").to_owned()
-    } else {
-        enumerate(&others, lang)
-    };
-    facts.push(fact(lang, ("Also told", "Aussi prévenus"), others));
-    let next = tokens.iter().filter_map(|t| t.next_reminder).min();
-    facts.push(fact(
-        lang,
-        ("Next reminder", "Prochain rappel"),
-        next_reminder(next, lang, calendar),
-    ));
-    facts
-}
-
-fn facts_of_one(part: &TokenPart, lang: Lang, calendar: &Calendar) -> Vec<Fact> {
-    let expires = prose::moment(lang, calendar, part.expires);
-    let optional = |label, value: Option<String>| value.map(|v| fact(lang, label, v));
-    let number = part.datapass_id.as_deref().map(tidy_name);
-    let siret = part.siret.as_ref().map(|s| prose::siret(s.as_str()));
-    let jti_end = part
-        .jti_end
-        .as_deref()
-        .map(|end| format!("…{}", tidy_name(end)));
-    let listed = [
-        Some(fact(lang, ("Token", "Jeton"), tidy_name(&part.name))),
-        Some(fact(lang, ("Reference", "Référence"), part.id.to_string())),
-        optional(("Client", "Client"), part.client.as_deref().map(tidy_name)),
-        Some(fact(lang, ("Expiry", "Échéance"), expires)),
-        optional(
-            ("Data Pass", "Data Pass"),
-            number.map(|n| lang.pick(n.clone(), format!("n°\u{a0}{n}"))),
-        ),
-        optional(("SIRET", "SIRET"), siret),
-        optional(("End of the jti", "Fin du jti"), jti_end),
-        optional(
-            ("Applicant", "Demandeur"),
-            part.demandeur.as_ref().map(person),
-        ),
-    ];
-    listed.into_iter().flatten().collect()
-}
-
-fn next_reminder(next: Option<DateTime<Utc>>, lang: Lang, calendar: &Calendar) -> String {
-    let Some(at) = next else {
-        return lang.pick("none is planned", "aucun n’est prévu").to_owned();
-    };
-    let day = prose::weekday_date(lang, calendar.date(at));
-    lang.pick(
-        format!("{day}, if nothing is done"),
-        format!("{day}, si rien n’est fait"),
-    )
-}
-
 /// The subject of the reply that says "filed": the ids, where they fit.
 fn done_subject(tokens: &[TokenPart], lang: Lang) -> String {
     let said = lang.pick("Already filed: ", "Déjà déposé\u{a0}: ");
@@ -377,37 +287,5 @@ fn done_subject(tokens: &[TokenPart], lang: Lang) -> String {
     } else {
         let which = lang.pick("(references of the tokens)", "(références des jetons)");
         format!("{said}{which}")
-    }
-}
-
-fn person(mailbox: &Mailbox) -> String {
-    match mailbox.name.as_deref().map(tidy_name) {
-        Some(name) if !name.is_empty() => format!("{name} ({})", mailbox.address),
-        _ => mailbox.address.to_string(),
-    }
-}
-
-fn enumerate(all: &[String], lang: Lang) -> String {
-    let named = &all[..all.len().min(NAMED)];
-    let list = named.join(", ");
-    match (all.len() - named.len(), lang) {
-        (0, _) => list,
-        (1, Lang::Fr) => format!("{list} et 1\u{a0}autre"),
-        (n, Lang::Fr) => format!("{list} et {n}\u{a0}autres"),
-        (1, Lang::En) => format!("{list} and 1\u{a0}other"),
-        (n, Lang::En) => format!("{list} and {n}\u{a0}others"),
-    }
-}
-
-/// The values in their first order, each once.
-fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    values.filter(|v| seen.insert(v.clone())).collect()
-}
-
-fn fact(lang: Lang, (en, fr): (&'static str, &'static str), value: String) -> Fact {
-    Fact {
-        label: lang.pick(en, fr),
-        value,
     }
 }
