@@ -4,6 +4,7 @@
     reason = "a test’s support fails with the test that calls it"
 )]
 
+mod content;
 mod hostile;
 mod overrides;
 mod snapshots;
