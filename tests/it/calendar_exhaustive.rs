@@ -149,6 +149,26 @@ fn slots_before_the_form_opens_move_to_the_first_slot_after() {
 }
 
 #[test]
+fn a_form_that_opens_at_the_very_opening_is_still_closed() {
+    let tz = chrono_tz::Europe::Paris;
+    let zone = Zone::of(tz);
+    for days in [Days::Any, Days::Working] {
+        let (calendar, hours) = both(tz, &zone, "09:00-18:00", days, Some(30));
+        for day in day_of(2026, 1, 1)..day_of(2028, 1, 1) {
+            let expires = hours.opening(day);
+            for stage in [90, 31, 30, 29, 0] {
+                assert_eq!(
+                    calendar.slot(Stage::new(stage), instant(expires)),
+                    instant(hours.slot(i64::from(stage), expires)),
+                    "stage {stage} of {}",
+                    instant(expires)
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn the_window_holds_the_same_instants() {
     for tz in ZONES {
         let zone = Zone::of(tz);

@@ -390,6 +390,19 @@ fn stage_90_waits_until_the_form_opens() {
 }
 
 #[test]
+fn the_form_is_closed_when_exactly_30_days_of_24_hours_are_left() {
+    let mut t = token("t", "2026-07-15");
+    t.dates = Dates::ExpiresAt(at("2026-07-15 09:00"));
+    let mut s = quiet("2026-06-01 08:00", "2026-07-01 00:00", vec![t]);
+    s.stages = vec![30, 15];
+    s.opens = Some(30);
+    life(
+        &s,
+        &["2026-06-16 09:00 a@x t:30", "2026-06-30 09:00 a@x t:15"],
+    );
+}
+
+#[test]
 fn a_late_expiry_in_utc_is_the_next_day_in_paris() {
     let mut t = token("t", "2026-06-15");
     // 2026-12-31T23:30Z.
@@ -655,6 +668,59 @@ fn an_added_stage_counts_for_later_slots_of_those_already_known() {
         ],
     );
     assert!(!report::fates(&outcome).contains("t:45 a@x"));
+}
+
+#[test]
+fn who_comes_with_an_added_stage_or_comes_back_after_it_is_told_it() {
+    // For all of them stage 45 was on 1 May, and 60 was told on 27 April.
+    let three = ["t", "u", "v"].map(|id| token(id, "2026-06-15"));
+    let mut s = quiet("2026-04-27 08:00", "2026-05-10 00:00", three.to_vec());
+    s.tokens[1].recipients.push(all("b@x"));
+    s.edits = vec![
+        on("2026-05-02 10:00", Edit::AddStage(45)),
+        on(
+            "2026-05-02 10:00",
+            Edit::AddRecipient("t".to_owned(), all("c@x")),
+        ),
+        on(
+            "2026-05-03 10:00",
+            Edit::RemoveRecipient("u".to_owned(), "b@x".to_owned()),
+        ),
+        on(
+            "2026-05-04 10:00",
+            Edit::AddRecipient("u".to_owned(), all("b@x")),
+        ),
+        on("2026-05-05 10:00", Edit::RemoveToken("v".to_owned())),
+        on("2026-05-06 10:00", Edit::RestoreToken("v".to_owned())),
+    ];
+    life(
+        &s,
+        &[
+            "2026-04-27 09:00 a@x t:60 u:60 v:60",
+            "2026-04-27 09:00 b@x u:60",
+            "2026-05-02 10:00 c@x t:45",
+            "2026-05-04 10:00 b@x u:45",
+            "2026-05-06 10:00 a@x v:45",
+        ],
+    );
+}
+
+#[test]
+fn a_token_comes_back_to_the_schedule_of_that_day() {
+    let mut s = quiet(
+        "2026-05-10 08:00",
+        "2026-06-01 00:00",
+        vec![token("t", "2026-06-15")],
+    );
+    s.edits = vec![
+        on("2026-05-12 10:00", Edit::RemoveToken("t".to_owned())),
+        on("2026-05-14 10:00", Edit::RemoveStage(30)),
+        on("2026-05-20 10:00", Edit::RestoreToken("t".to_owned())),
+    ];
+    life(
+        &s,
+        &["2026-05-10 09:00 a@x t:60", "2026-05-31 09:00 a@x t:15"],
+    );
 }
 
 #[test]
