@@ -260,7 +260,9 @@ fn follows_from_another(
     };
     let on_jwt = sources[*source].touches_jwt(range);
     match finding.about {
-        About::Secret | About::Absence => false,
+        // The text around a token is hidden; the token itself is the one to name.
+        About::Secret => on_jwt && !sources[*source].is_jwt(range),
+        About::Absence => false,
         About::Syntax => on_jwt,
         // The parser gives a value that it could not read an empty span at the file's start.
         About::Value => {
@@ -303,4 +305,9 @@ fn diagnostic(finding: Finding, sources: &[Source]) -> Diagnostic {
 /// The label of the other place of a thing that may be written once only.
 pub(super) fn first_here() -> Text {
     text!("first written here", "écrit une première fois ici")
+}
+
+/// The label of the place that repeats it.
+pub(super) fn again_here() -> Text {
+    text!("again here", "de nouveau ici")
 }

@@ -40,7 +40,13 @@ fn draw_one(d: &Diagnostic, sources: &[Source], lang: Lang, renderer: &Renderer)
     let title = level.with_name(word).primary_title(d.message.in_lang(lang));
     let mut group = match &d.at {
         Some(place) => {
-            let snippet = line(place, sources, AnnotationKind::Primary, d.label.as_ref(), lang);
+            let snippet = line(
+                place,
+                sources,
+                AnnotationKind::Primary,
+                d.label.as_ref(),
+                lang,
+            );
             title.element(snippet)
         }
         None => Group::with_title(title),

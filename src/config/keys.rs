@@ -153,7 +153,9 @@ static TABLES: LazyLock<HashMap<&'static str, Vec<&'static Key>>> = LazyLock::ne
 /// The tables that may stand in a table, with the form of their header.
 pub(super) fn tables_in(table: &str) -> &'static [&'static str] {
     match table {
-        "" => &["store", "schedule", "mail", "renewal", "groups", "clients", "token"],
+        "" => &[
+            "store", "schedule", "mail", "renewal", "groups", "clients", "token",
+        ],
         "mail" => &["smtp"],
         _ => &[],
     }
@@ -172,7 +174,12 @@ pub(super) fn find(table: &str, name: &str) -> Option<&'static Key> {
 /// A key of this name in one of the other tables that stand once in a file.
 pub(super) fn elsewhere(table: &str, name: &str) -> Option<&'static Key> {
     KEYS.iter()
-        .filter(|k| matches!(k.table, "" | "store" | "schedule" | "mail" | "mail.smtp" | "renewal"))
+        .filter(|k| {
+            matches!(
+                k.table,
+                "" | "store" | "schedule" | "mail" | "mail.smtp" | "renewal"
+            )
+        })
         .find(|k| k.name == name && k.table != table)
 }
 
@@ -212,7 +219,11 @@ mod tests {
     #[test]
     fn every_default_and_example_is_toml() {
         for key in KEYS {
-            assert!(toml::de::DeValue::parse(key.example).is_ok(), "{}", key.path());
+            assert!(
+                toml::de::DeValue::parse(key.example).is_ok(),
+                "{}",
+                key.path()
+            );
         }
     }
 }

@@ -15,10 +15,11 @@ use crate::config::Config;
 use crate::config::diagnostic::{Diagnostic, Report, Span};
 use crate::config::effective::{self, Effective};
 use crate::config::people::People;
-use crate::config::reader::{self, File, Table};
+use crate::config::reader::{File, Table};
+use crate::config::scalar::is_safe;
 use crate::config::settings::{self, Settings};
 use crate::config::source::Source;
-use crate::config::syntax::{self, SINGLE_TOKEN, Tree};
+use crate::config::syntax::{self, Tree};
 use crate::config::tokens;
 use crate::domain::language::{Lang, text};
 use crate::domain::token::Declared;
@@ -92,46 +93,63 @@ pub fn language_of(file: &Path) -> Option<Lang> {
 ///
 /// # Errors
 /// Every error of every file, each with its place and what to write instead.
-pub fn load(file: &Path, surroundings: &Surroundings) -> Result<Loaded, Box<Rejected>> {
+pub fn load(file: &Path, surroundings: &Surroundings) -> Result<Loaded, Rejected> {
     let mut report = Report::default();
-    let mut sources = Vec::new();
-    let mut digest = Sha256::new();
-    let mut is_readable = Vec::new();
-    for path in std::iter::once(file.to_owned()).chain(drop_ins(file, &mut report)) {
-        let bytes = match read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                report_unreadable(&path, &error, &mut report);
-                continue;
-            }
-        };
-        digest_one(&mut digest, &path, &bytes);
-        is_readable.push(decode(&path, bytes, &mut sources, &mut report));
-        if sources.len() == 1 && path != file {
-            // Without the main file the others would only repeat that all is missing.
-            sources.clear();
-            break;
+    let mut files = Files::default();
+    let mut taken = None;
+    // Without the main file the others would only repeat that all is missing.
+    if files.read(file, &mut report) {
+        for path in drop_ins(file, &mut report) {
+            files.read(&path, &mut report);
         }
+        let digest = hex(&files.digest.finalize());
+        taken = Some(check(
+            file,
+            digest,
+            &files.sources,
+            surroundings,
+            &mut report,
+        ));
     }
-    let config_or_nothing = if sources.is_empty() {
-        None
-    } else {
-        let digest = hex(&digest.finalize());
-        check(file, digest, &sources, &is_readable, surroundings, &mut report)
-    };
+    let mut sources = files.sources;
     let (errors, warnings) = report.finish(&mut sources);
-    match config_or_nothing {
+    match taken {
         Some((config, effective)) if errors.is_empty() => Ok(Loaded {
             config,
             warnings,
             effective,
             sources,
         }),
-        _ => Err(Box::new(Rejected {
+        _ => Err(Rejected {
             errors,
             warnings,
             sources,
-        })),
+        }),
+    }
+}
+
+/// The files read so far.
+#[derive(Default)]
+struct Files {
+    sources: Vec<Source>,
+    digest: Sha256,
+}
+
+impl Files {
+    /// Takes a file in, or reports why it cannot be read and says `false`.
+    fn read(&mut self, path: &Path, report: &mut Report) -> bool {
+        match read(path) {
+            Ok(bytes) => {
+                digest_one(&mut self.digest, path, &bytes);
+                self.sources
+                    .push(decode(path, bytes, self.sources.len(), report));
+                true
+            }
+            Err(error) => {
+                report_unreadable(path, &error, report);
+                false
+            }
+        }
     }
 }
 
@@ -219,16 +237,9 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Whether a file's bytes are text; if not it is told where, and the file is not parsed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Text,
-    Broken,
-}
-
-fn decode(path: &Path, bytes: Vec<u8>, sources: &mut Vec<Source>, report: &mut Report) -> Encoding {
-    let name = path.display().to_string();
-    let index = sources.len();
+/// The text of a file. Where it is not UTF-8 that is reported, and the rest is read all the
+/// same, so that its other errors are told too.
+fn decode(path: &Path, bytes: Vec<u8>, index: usize, report: &mut Report) -> Source {
     let (text, first_bad) = match String::from_utf8(bytes) {
         Ok(text) => (text, None),
         Err(error) => {
@@ -242,38 +253,35 @@ fn decode(path: &Path, bytes: Vec<u8>, sources: &mut Vec<Source>, report: &mut R
         Some(rest) => (rest.to_owned(), mark.len_utf8()),
         None => (text, 0),
     };
-    sources.push(Source::new(name, text));
-    let Some(at) = first_bad.map(|at| at.saturating_sub(skipped)) else {
-        return Encoding::Text;
-    };
-    let span = Span {
-        source: index,
-        range: at..at + mark.len_utf8(),
-    };
-    report
-        .syntax(
-            &span,
-            text!(
-                "this is not UTF-8 from here on",
-                "ceci n’est plus de l’UTF-8 à partir d’ici"
-            ),
-        )
-        .help(text!(
-            "save the file as UTF-8 (it may be Latin-1 or Windows-1252)",
-            "enregistrer le fichier en UTF-8 (il est peut-être en Latin-1 ou Windows-1252)"
-        ));
-    Encoding::Broken
+    if let Some(at) = first_bad.map(|at| at.saturating_sub(skipped)) {
+        let span = Span {
+            source: index,
+            range: at..at + char::REPLACEMENT_CHARACTER.len_utf8(),
+        };
+        report
+            .syntax(
+                &span,
+                text!(
+                    "this is not UTF-8 from here on",
+                    "ceci n’est plus de l’UTF-8 à partir d’ici"
+                ),
+            )
+            .help(text!(
+                "save the file as UTF-8 (it may be Latin-1 or Windows-1252)",
+                "enregistrer le fichier en UTF-8 (il est peut-être en Latin-1 ou Windows-1252)"
+            ));
+    }
+    Source::new(path.display().to_string(), text)
 }
 
-/// Parses and checks all files. `None` only when no file could be parsed.
+/// Parses and checks all files, the main one first.
 fn check(
     file: &Path,
     digest: String,
     sources: &[Source],
-    encodings: &[Encoding],
     surroundings: &Surroundings,
     report: &mut Report,
-) -> Option<(Config, Vec<Effective>)> {
+) -> (Config, Vec<Effective>) {
     for (index, source) in sources.iter().enumerate() {
         for range in source.jwts() {
             report.jwt(&Span {
@@ -281,9 +289,6 @@ fn check(
                 range: range.clone(),
             });
         }
-    }
-    if encodings.contains(&Encoding::Broken) {
-        return None;
     }
     let prepared: Vec<_> = sources
         .iter()
@@ -318,7 +323,7 @@ fn check(
     let tokens = tokens::read(&roots, &settings, &mut people, surroundings.now, report);
     let config = assemble(absolute, digest, settings, tokens);
     let effective = effective::list(&roots, sources, &config);
-    Some((config, effective))
+    (config, effective)
 }
 
 /// The keys at the top of each file: all in the main one, three tables in the others.
@@ -330,11 +335,11 @@ fn check_top(roots: &[Table<'_>], report: &mut Report) {
     for root in others {
         for (name, _) in root.entries {
             let written: &str = name.get_ref();
-            if ["token", "groups", "clients", SINGLE_TOKEN].contains(&written) {
+            if ["token", "groups", "clients"].contains(&written) || root.is_repaired(name) {
                 continue;
             }
             let span = root.file.span(name.span());
-            if !reader::is_safe(written, &span, report) {
+            if !is_safe(written, &span, report) {
                 continue;
             }
             let shown: String = written.chars().take(60).collect();

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::diagnostic::Report;
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::scalar::Value;
 use crate::config::secret::{self, Need};
 use crate::config::settings::stand_in;
 use crate::config::values::{host, rate};
@@ -289,12 +290,7 @@ fn check_plaintext(table: &Table<'_>, smtp: &Smtp, tls: &Value<'_>, report: &mut
     }
 }
 
-fn read_auth(
-    table: &Table<'_>,
-    directory: &Path,
-    need: Need,
-    report: &mut Report,
-) -> Option<Auth> {
+fn read_auth(table: &Table<'_>, directory: &Path, need: Need, report: &mut Report) -> Option<Auth> {
     let (username, password) = (table.get("username"), table.get("password"));
     if let (Some(alone), None) | (None, Some(alone)) = (&username, &password) {
         let (has, lacks, example) = if username.is_some() {

@@ -13,6 +13,7 @@ mod load;
 mod mail;
 mod people;
 mod reader;
+mod scalar;
 mod secret;
 mod settings;
 mod source;
@@ -24,9 +25,7 @@ pub use diagnostic::{Diagnostic, DiagnosticRow, Place, Severity};
 pub use draw::{Colour, draw};
 pub use effective::{Effective, Origin};
 pub use keys::{KEYS, Key};
-pub use load::{
-    DEFAULT_FILES, Loaded, Rejected, Surroundings, default_file, language_of, load,
-};
+pub use load::{DEFAULT_FILES, Loaded, Rejected, Surroundings, default_file, language_of, load};
 pub use source::Source;
 
 use std::net::IpAddr;

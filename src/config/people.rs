@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use crate::config::diagnostic::{Report, Span, first_here};
+use crate::config::diagnostic::{Report, Span, again_here, first_here};
 use crate::config::keys::nearest;
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::scalar::Value;
 use crate::config::settings::{MOST_DAYS, address};
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::language::{Lang, text};
@@ -196,11 +197,7 @@ impl People {
         })
     }
 
-    fn nearest_of<'k>(
-        &self,
-        key: &str,
-        keys: impl Iterator<Item = &'k String>,
-    ) -> Option<String> {
+    fn nearest_of<'k>(&self, key: &str, keys: impl Iterator<Item = &'k String>) -> Option<String> {
         if self.unknown >= MOST_SUGGESTIONS {
             return None;
         }
@@ -308,6 +305,7 @@ fn twice(span: &Span, first: &Span, key: &str, report: &mut Report) {
             span,
             text!("{key:?} is written twice", "{key:?} est écrit deux fois"),
         )
+        .label(again_here())
         .also(first.clone(), first_here());
 }
 
@@ -343,7 +341,9 @@ fn read_person(item: &Value<'_>, report: &mut Report) -> Option<Person> {
         });
     };
     table.check_keys(report);
-    let role = table.get("role").and_then(|v| v.parsed(report, Role::parse));
+    let role = table
+        .get("role")
+        .and_then(|v| v.parsed(report, Role::parse));
     let language = table
         .get("language")
         .and_then(|v| v.parsed(report, Lang::parse));

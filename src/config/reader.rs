@@ -1,19 +1,18 @@
-//! Reads the spanned tree with every error at its place: unknown keys, missing keys, wrong types.
+//! Reads the tables of the spanned tree: unknown keys, missing keys, tables that are none.
 //!
-//! A value that cannot be used is reported and read as absent; the caller goes on with the
-//! default, so that all errors are found in one go. No string leaves this module that holds a
-//! control character or looks like a JWT.
+//! What cannot be used is reported at its place and read as absent; the caller goes on with the
+//! default, so that all errors are found in one go. Single values are read by `scalar`.
 
 use std::borrow::Cow;
-use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::diagnostic::{Report, Span};
 use crate::config::keys::{self, Key, elsewhere, nearest, tables_in};
+use crate::config::scalar::{Value, is_safe};
 use crate::config::syntax::SINGLE_TOKEN;
-use crate::domain::language::{Invalid, Text, is_hazardous, looks_like_jwt, text};
+use crate::domain::language::{Text, text};
 
 /// What a reader must know of the file it reads.
 #[derive(Debug, Clone, Copy)]
@@ -34,15 +33,6 @@ pub(super) struct Table<'t> {
     /// Its name in the catalogue.
     pub(super) kind: &'static str,
     pub(super) file: File<'t>,
-}
-
-/// A value with its place.
-#[derive(Debug, Clone)]
-pub(super) struct Value<'t> {
-    pub(super) value: &'t DeValue<'t>,
-    pub(super) span: Span,
-    key: &'static Key,
-    file: File<'t>,
 }
 
 impl<'t> Table<'t> {
@@ -229,20 +219,31 @@ impl<'t> Table<'t> {
         tables
     }
 
+    /// Whether a name stands for a `[token]` that is already reported.
+    pub(super) fn is_repaired(&self, name: &Spanned<Cow<'_, str>>) -> bool {
+        self.kind.is_empty()
+            && name.get_ref() == SINGLE_TOKEN
+            && self.file.text.get(name.span()) != Some(SINGLE_TOKEN)
+    }
+
     /// Refuses every key that is not in the catalogue, with the nearest one that is.
     pub(super) fn check_keys(&self, report: &mut Report) {
         let tables = tables_in(self.kind);
-        for (name, _) in self.entries {
+        for (name, value) in self.entries {
             let written: &str = name.get_ref();
             if tables.contains(&written)
                 || keys::find(self.kind, written).is_some()
-                || (self.kind.is_empty() && written == SINGLE_TOKEN)
+                || self.is_repaired(name)
             {
                 continue;
             }
             let span = self.file.span(name.span());
             if written.is_empty() || !is_safe(written, &span, report) {
                 continue;
+            }
+            if self.kind.starts_with("mail.smtp") {
+                // It may be the password under another name.
+                report.hide(&self.file.span(value.span()));
             }
             let shown: String = written.chars().take(60).collect();
             let known = keys::keys_of(self.kind).iter().map(|k| k.name);
@@ -286,192 +287,4 @@ impl File<'_> {
             range,
         }
     }
-}
-
-impl<'t> Value<'t> {
-    /// A text that is safe to use and to show.
-    pub(super) fn text(&self, report: &mut Report) -> Option<&'t str> {
-        let DeValue::String(written) = self.value else {
-            let name = self.key.name;
-            let help = match self.value {
-                DeValue::Integer(n) => {
-                    text!("write {name} = \"{n}\"", "écrire {name} = \"{n}\"")
-                }
-                DeValue::String(_)
-                | DeValue::Float(_)
-                | DeValue::Boolean(_)
-                | DeValue::Datetime(_)
-                | DeValue::Array(_)
-                | DeValue::Table(_) => self.example(),
-            };
-            let what = text!("a text between quotes", "un texte entre guillemets");
-            self.wrong_type(&what, help, report);
-            return None;
-        };
-        is_safe(written, &self.span, report).then_some(written)
-    }
-
-    /// A text read by a domain type.
-    pub(super) fn parsed<T>(
-        &self,
-        report: &mut Report,
-        parse: impl FnOnce(&str) -> Result<T, Invalid>,
-    ) -> Option<T> {
-        let written = self.text(report)?;
-        self.accept(parse(written), report)
-    }
-
-    /// A text that is not blank.
-    pub(super) fn words(&self, report: &mut Report) -> Option<String> {
-        let written = self.text(report)?.trim();
-        if written.is_empty() {
-            let name = self.key.name;
-            report
-                .error(
-                    &self.span,
-                    text!("`{name}` is empty", "`{name}` est vide"),
-                )
-                .help(self.example());
-            return None;
-        }
-        Some(written.to_owned())
-    }
-
-    /// A text, or a whole number as people write it without quotes.
-    pub(super) fn text_or_number(&self, report: &mut Report) -> Option<Cow<'t, str>> {
-        match self.value {
-            DeValue::Integer(n) if n.radix() == 10 => Some(Cow::Owned(n.as_str().to_owned())),
-            _ => self.text(report).map(Cow::Borrowed),
-        }
-    }
-
-    /// Reports what a domain type refuses.
-    pub(super) fn accept<T>(&self, read: Result<T, Invalid>, report: &mut Report) -> Option<T> {
-        match read {
-            Ok(value) => Some(value),
-            Err(Invalid(message)) => {
-                report.error(&self.span, message);
-                None
-            }
-        }
-    }
-
-    /// A whole number within bounds.
-    pub(super) fn number(&self, bounds: RangeInclusive<u32>, report: &mut Report) -> Option<u32> {
-        let (low, high) = (bounds.start(), bounds.end());
-        let name = self.key.name;
-        let what = text!("a whole number", "un nombre entier");
-        match self.value {
-            DeValue::Integer(n) => {
-                let read = i64::from_str_radix(n.as_str(), n.radix()).ok();
-                let within = read.and_then(|n| u32::try_from(n).ok());
-                let within = within.filter(|n| bounds.contains(n));
-                if within.is_none() {
-                    report.error(
-                        &self.span,
-                        text!(
-                            "`{name}` goes from {low} to {high}",
-                            "`{name}` va de {low} à {high}"
-                        ),
-                    );
-                }
-                within
-            }
-            DeValue::String(s) if !s.is_empty() && s.len() < 8 && s.parse::<u32>().is_ok() => {
-                let help = text!("write {s}, without quotes", "écrire {s}, sans guillemets");
-                self.wrong_type(&what, help, report);
-                None
-            }
-            _ => {
-                self.wrong_type(&what, self.example(), report);
-                None
-            }
-        }
-    }
-
-    /// The items of a list.
-    pub(super) fn items(&self, report: &mut Report) -> Option<Vec<Value<'t>>> {
-        match self.value {
-            DeValue::Array(items) => Some(items.iter().map(|i| self.item(i)).collect()),
-            _ => {
-                let what = text!(
-                    "a list between square brackets",
-                    "une liste entre crochets"
-                );
-                self.wrong_type(&what, self.example(), report);
-                None
-            }
-        }
-    }
-
-    /// The items of a list; a single text counts as a list of one.
-    pub(super) fn one_or_many(&self, report: &mut Report) -> Vec<Value<'t>> {
-        match self.value {
-            DeValue::String(_) => vec![self.clone()],
-            _ => self.items(report).unwrap_or_default(),
-        }
-    }
-
-    fn item(&self, item: &'t Spanned<DeValue<'t>>) -> Value<'t> {
-        Value {
-            value: item.get_ref(),
-            span: self.file.span(item.span()),
-            key: self.key,
-            file: self.file,
-        }
-    }
-
-    /// The value as a table of the catalogue, if it is one.
-    pub(super) fn as_table(&self, kind: &'static str) -> Option<Table<'t>> {
-        Some(Table {
-            entries: self.value.as_table()?,
-            span: self.span.clone(),
-            kind,
-            file: self.file,
-        })
-    }
-
-    /// A line that shows how the key is written.
-    pub(super) fn example(&self) -> Text {
-        let Key { name, example, .. } = self.key;
-        text!(
-            "write it as {name} = {example}",
-            "l’écrire {name} = {example}"
-        )
-    }
-
-    pub(super) fn wrong_type(&self, what: &Text, help: Text, report: &mut Report) {
-        let name = self.key.name;
-        report
-            .error(
-                &self.span,
-                text!("`{name}` must be {{}}", "`{name}` doit être {{}}").with(what),
-            )
-            .help(help);
-    }
-}
-
-/// Refuses what may stand in no string: a JWT, and controls.
-pub(super) fn is_safe(written: &str, span: &Span, report: &mut Report) -> bool {
-    if looks_like_jwt(written) {
-        report.jwt(span);
-        return false;
-    }
-    let Some(c) = written.chars().find(|c| is_hazardous(*c)) else {
-        return true;
-    };
-    let code = u32::from(c);
-    report
-        .error(
-            span,
-            text!(
-                "this text holds the control character U+{code:04X}",
-                "ce texte contient le caractère de contrôle U+{code:04X}"
-            ),
-        )
-        .help(text!(
-            "write it again by hand, without copying it",
-            "le retaper à la main, sans le copier"
-        ));
-    false
 }

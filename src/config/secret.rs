@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::config::SecretSource;
 use crate::config::diagnostic::Report;
-use crate::config::reader::Value;
+use crate::config::scalar::Value;
 use crate::domain::language::{Invalid, Text, text};
 
 /// More than any password or key needs.
@@ -172,10 +172,7 @@ pub(super) fn source(
     }
     if let Some(name) = env {
         let name = name.words(report)?;
-        if !name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        {
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return refuse(report);
         }
         return Some(SecretSource::Env(name));
@@ -230,7 +227,10 @@ mod tests {
         assert!(!format!("{secret:?}").contains("hunter2"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let said = SecretSource::File(path).resolve().unwrap_err().to_string();
-        assert!(said.contains("chmod 600") && !said.contains("hunter2"), "{said}");
+        assert!(
+            said.contains("chmod 600") && !said.contains("hunter2"),
+            "{said}"
+        );
     }
 
     #[test]

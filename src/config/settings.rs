@@ -7,7 +7,8 @@ use chrono_tz::Tz;
 
 use crate::config::diagnostic::Report;
 use crate::config::mail;
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::scalar::Value;
 use crate::config::values::{host, sqlite, zone};
 use crate::config::{Mail, Renewal};
 use crate::domain::address::{Address, Mailbox};
@@ -186,7 +187,10 @@ fn distances(value: &Value<'_>, emptiness: Emptiness, report: &mut Report) -> Op
         } else {
             report.error(
                 &item.span,
-                text!("{n} is in this list twice", "{n} est deux fois dans cette liste"),
+                text!(
+                    "{n} is in this list twice",
+                    "{n} est deux fois dans cette liste"
+                ),
             );
         }
     }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::domain::language::{is_hazardous, jwt_ranges};
 
 /// One file that was read, for drawing its lines.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Source {
     /// The file as the user gave it.
     name: String,
@@ -31,6 +31,13 @@ pub(super) struct Excerpt {
     pub(super) text: String,
     /// The span in `text`, in bytes.
     pub(super) span: Range<usize>,
+}
+
+/// The name only: the text may hold a secret.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Source").field(&self.name).finish()
+    }
 }
 
 impl Source {
@@ -89,6 +96,13 @@ impl Source {
     pub(super) fn hide(&mut self, range: Range<usize>) {
         let at = self.secrets.partition_point(|r| r.start < range.start);
         self.secrets.insert(at, range);
+    }
+
+    /// Whether a range is exactly something that looks like a token itself.
+    pub(super) fn is_jwt(&self, range: &Range<usize>) -> bool {
+        self.jwts
+            .binary_search_by_key(&range.start, |r| r.start)
+            .is_ok_and(|at| self.jwts[at] == *range)
     }
 
     /// Whether a range touches something that looks like a token itself.
@@ -185,11 +199,19 @@ fn passwords(text: &str) -> Vec<Range<usize>> {
             start -= 1;
         }
         let word = text[start..end].to_ascii_lowercase();
-        if word.ends_with("password") || SECRET_WORDS.contains(&word.as_str()) {
+        if is_nearly_password(&word) || SECRET_WORDS.contains(&word.as_str()) {
             found.extend(plain_value(text, at + 1));
         }
     }
     found
+}
+
+/// Whether a key is `password`, also within a longer name or with a slip of the fingers.
+fn is_nearly_password(word: &str) -> bool {
+    word.ends_with("password")
+        || ((6..=10).contains(&word.len())
+            && word.starts_with('p')
+            && strsim::damerau_levenshtein(word, "password") <= 2)
 }
 
 /// The value that begins at or after `from`; nothing when it only says where the secret is.
@@ -220,7 +242,8 @@ fn plain_value(text: &str, from: usize) -> Option<Range<usize>> {
 /// `user:password@` after the `://` of a link.
 fn user_information(text: &str, from: usize) -> Option<Range<usize>> {
     let rest = &text[from..];
-    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '?'))
+    let end = rest
+        .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '?'))
         .unwrap_or(rest.len());
     let at = rest[..end].rfind('@')?;
     Some(from..from + at)
@@ -251,6 +274,7 @@ mod tests {
             "smtp_password = 'hunter2' # hunter2",
             "password = { value = \"hunter2\" }",
             "password = [ 'hunter2' ]",
+            "pasword = hunter2",
             "x = { host = 'a', password = 'hunter2' }",
             "url = \"postgres://jetond:hunter2@db/x\"",
             "password = \"\"\"\nhunter2\"\"\"",

@@ -61,7 +61,10 @@ pub(super) fn prepare(source: &Source, index: usize, report: &mut Report) -> Pre
     }
     let faults = faults_of(&text);
     let mut stops = Vec::new();
-    for fault in faults.iter().filter(|f| f.message.starts_with("key with no value")) {
+    for fault in faults
+        .iter()
+        .filter(|f| f.message.starts_with("key with no value"))
+    {
         let line = source.line_index(fault.range.start);
         stops.push(source.line_range(line));
     }
@@ -175,9 +178,14 @@ fn single_token_headers(text: &str) -> Vec<Range<usize>> {
 }
 
 fn report_fault(fault: &Fault, source: &Source, index: usize, report: &mut Report) {
+    let mut range = fault.range.clone();
+    // The parser points behind the backslash.
+    if fault.message.starts_with("missing escaped value") {
+        range.start = range.start.saturating_sub(1);
+    }
     let span = Span {
         source: index,
-        range: fault.range.clone(),
+        range,
     };
     let raw = source.text().get(fault.range.clone()).unwrap_or_default();
     let (message, help) = say(&fault.message, raw);
@@ -195,13 +203,19 @@ fn say(message: &str, raw: &str) -> (Text, Option<Text>) {
     }
     if is("string values must be quoted") && raw.is_empty() {
         return (
-            text!("a value is missing after the =", "il manque une valeur après le ="),
+            text!(
+                "a value is missing after the =",
+                "il manque une valeur après le ="
+            ),
             None,
         );
     }
     if is("string values must be quoted") {
         return (
-            text!("this text needs quotes", "ce texte doit être entre guillemets"),
+            text!(
+                "this text needs quotes",
+                "ce texte doit être entre guillemets"
+            ),
             Some(text!(
                 "put it between straight double quotes, as in \"ville.example\"",
                 "le mettre entre guillemets droits, comme \"ville.example\""
@@ -236,21 +250,81 @@ fn say(message: &str, raw: &str) -> (Text, Option<Text>) {
         );
     }
     let known = [
-        ("unclosed array", "this list is not closed: a ] is missing", "cette liste n’est pas fermée : il manque un ]"),
-        ("unclosed inline table", "this { is not closed: a } is missing", "cette accolade n’est pas fermée : il manque un }"),
-        ("unclosed", "this header is not closed: a ] is missing", "cet en-tête n’est pas fermé : il manque un ]"),
-        ("invalid basic string", "the closing quote is missing, or a character here is not allowed", "il manque le guillemet final, ou un caractère n’est pas permis ici"),
-        ("invalid literal string", "the closing quote is missing, or a character here is not allowed", "il manque l’apostrophe finale, ou un caractère n’est pas permis ici"),
-        ("invalid multi-line", "the closing quotes are missing, or a character here is not allowed", "il manque les guillemets finals, ou un caractère n’est pas permis ici"),
-        ("unexpected key or value", "something follows the value on the same line", "quelque chose suit la valeur sur la même ligne"),
-        ("unquoted keys cannot be empty", "a name is missing here", "il manque un nom ici"),
-        ("invalid unquoted key", "a key has only letters without accents, digits, - and _; put any other between quotes", "une clé n’a que des lettres sans accent, des chiffres, - et _ ; mettre toute autre entre guillemets"),
-        ("missing comma", "a comma is missing here", "il manque une virgule ici"),
-        ("unexpected leading zero", "a number cannot begin with 0; put it between quotes if it is a name", "un nombre ne peut pas commencer par 0 ; le mettre entre guillemets si c’est un nom"),
-        ("cannot extend value", "this was given another kind of value before", "ceci a déjà reçu une valeur d’un autre genre"),
-        ("cannot recurse", "this is nested too deeply", "ceci est imbriqué trop profondément"),
-        ("recursion limit", "this is nested too deeply", "ceci est imbriqué trop profondément"),
-        ("invalid comment character", "a control character is not allowed here", "un caractère de contrôle n’est pas permis ici"),
+        (
+            "unclosed array",
+            "this list is not closed: a ] is missing",
+            "cette liste n’est pas fermée : il manque un ]",
+        ),
+        (
+            "unclosed inline table",
+            "this { is not closed: a } is missing",
+            "cette accolade n’est pas fermée : il manque un }",
+        ),
+        (
+            "unclosed",
+            "this header is not closed: a ] is missing",
+            "cet en-tête n’est pas fermé : il manque un ]",
+        ),
+        (
+            "invalid basic string",
+            "the closing quote is missing, or a character here is not allowed",
+            "il manque le guillemet final, ou un caractère n’est pas permis ici",
+        ),
+        (
+            "invalid literal string",
+            "the closing quote is missing, or a character here is not allowed",
+            "il manque l’apostrophe finale, ou un caractère n’est pas permis ici",
+        ),
+        (
+            "invalid multi-line",
+            "the closing quotes are missing, or a character here is not allowed",
+            "il manque les guillemets finals, ou un caractère n’est pas permis ici",
+        ),
+        (
+            "unexpected key or value",
+            "something follows the value on the same line",
+            "quelque chose suit la valeur sur la même ligne",
+        ),
+        (
+            "unquoted keys cannot be empty",
+            "a name is missing here",
+            "il manque un nom ici",
+        ),
+        (
+            "invalid unquoted key",
+            "a key has only letters without accents, digits, - and _; put any other between quotes",
+            "une clé n’a que des lettres sans accent, des chiffres, - et _ ; mettre toute autre entre guillemets",
+        ),
+        (
+            "missing comma",
+            "a comma is missing here",
+            "il manque une virgule ici",
+        ),
+        (
+            "unexpected leading zero",
+            "a number cannot begin with 0; put it between quotes if it is a name",
+            "un nombre ne peut pas commencer par 0 ; le mettre entre guillemets si c’est un nom",
+        ),
+        (
+            "cannot extend value",
+            "this was given another kind of value before",
+            "ceci a déjà reçu une valeur d’un autre genre",
+        ),
+        (
+            "cannot recurse",
+            "this is nested too deeply",
+            "ceci est imbriqué trop profondément",
+        ),
+        (
+            "recursion limit",
+            "this is nested too deeply",
+            "ceci est imbriqué trop profondément",
+        ),
+        (
+            "invalid comment character",
+            "a control character is not allowed here",
+            "un caractère de contrôle n’est pas permis ici",
+        ),
     ];
     let said = known.iter().find(|(start, _, _)| is(start)).map_or_else(
         || {

@@ -4,16 +4,15 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::config::diagnostic::{Report, Span, first_here};
+use crate::config::diagnostic::{Report, Span, again_here, first_here};
 use crate::config::people::People;
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::scalar::Value;
 use crate::config::settings::Settings;
 use crate::config::syntax::SINGLE_TOKEN;
 use crate::config::values::instant;
 use crate::domain::language::{Lang, Text, text};
-use crate::domain::token::{
-    ClientRef, DatapassId, Declared, Jti, Recipient, Role, Siret, TokenId,
-};
+use crate::domain::token::{ClientRef, DatapassId, Declared, Jti, Recipient, Role, Siret, TokenId};
 
 /// Reads the tokens of all files, in order of declaration.
 pub(super) fn read(
@@ -59,10 +58,10 @@ struct Seen {
 impl Reading<'_> {
     fn token(&mut self, table: &Table<'_>, report: &mut Report) -> Option<Declared> {
         table.check_keys(report);
-        let id = table.require("id", report).and_then(|v| self.id(&v, report));
-        let name = table
-            .require("name", report)
-            .and_then(|v| v.words(report));
+        let id = table
+            .require("id", report)
+            .and_then(|v| self.id(&v, report));
+        let name = table.require("name", report).and_then(|v| v.words(report));
         let (issued, expires) = self.dates(table, report);
         let datapass_id = table.get("datapass_id").and_then(|v| {
             let number = v.text_or_number(report)?;
@@ -150,6 +149,7 @@ impl Reading<'_> {
                         "l’identifiant \"{id}\" est déjà pris : chaque jeton a le sien"
                     ),
                 )
+                .label(again_here())
                 .also(first.clone(), first_here());
         } else {
             let place = value.span.clone();
@@ -211,10 +211,7 @@ impl Reading<'_> {
             let on = calendar.date(e);
             report.warning(
                 &value.span,
-                text!(
-                    "this token expired on {on}",
-                    "ce jeton a expiré le {on}"
-                ),
+                text!("this token expired on {on}", "ce jeton a expiré le {on}"),
             );
         }
         (issued, expires)
@@ -232,6 +229,7 @@ fn once(
     if let Some(first) = seen.get(written) {
         report
             .warning(&value.span, message)
+            .label(again_here())
             .also(first.clone(), first_here());
     } else {
         seen.insert(written.to_owned(), value.span.clone());

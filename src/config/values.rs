@@ -12,7 +12,7 @@ use toml::value::{Datetime, Offset};
 
 use crate::config::diagnostic::Report;
 use crate::config::keys::nearest;
-use crate::config::reader::Value;
+use crate::config::scalar::Value;
 use crate::config::syntax::date_message;
 use crate::config::{Network, Rate};
 use crate::domain::calendar::Calendar;
@@ -215,7 +215,11 @@ mod tests {
         let six = Network::parse("fd00::/8").unwrap();
         assert!(six.contains("fd12::1".parse().unwrap()));
         assert!(!six.contains("10.0.0.1".parse().unwrap()));
-        assert!(Network::parse("0.0.0.0/0").unwrap().contains("8.8.8.8".parse().unwrap()));
+        assert!(
+            Network::parse("0.0.0.0/0")
+                .unwrap()
+                .contains("8.8.8.8".parse().unwrap())
+        );
         for bad in ["10.0.0.0/33", "ville.example", "10.0.0.0/", ""] {
             assert!(Network::parse(bad).is_err(), "{bad}");
         }
@@ -245,7 +249,12 @@ mod tests {
         ] {
             assert_eq!(sqlite(written, at).unwrap(), Path::new(path));
         }
-        for bad in ["postgres://u:hunter2@db/x", "jetond.db", "sqlite:", "sqlite::memory:"] {
+        for bad in [
+            "postgres://u:hunter2@db/x",
+            "jetond.db",
+            "sqlite:",
+            "sqlite::memory:",
+        ] {
             let said = sqlite(bad, at).unwrap_err().to_string();
             assert!(!said.contains("hunter2"));
         }

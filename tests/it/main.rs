@@ -3,3 +3,5 @@
 mod calendar_exhaustive;
 mod oracle;
 mod mail;
+mod config;
+mod config_refused;
