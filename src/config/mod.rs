@@ -1,6 +1,6 @@
 //! The configuration: from files to a [`Config`] that the rest of the program can rely on.
 //!
-//! Two stages: what the person wrote is read with its places ([`load`]), then checked as a
+//! Two stages: what the person wrote is read with its places ([`load()`]), then checked as a
 //! whole and turned into domain types. A file with an error changes nothing; all errors of all
 //! files are told in one go. This is the only module that reads config files, secrets and the
 //! environment.
@@ -38,6 +38,9 @@ use crate::domain::language::Lang;
 use crate::domain::link::LinkTemplate;
 use crate::domain::stage::Stages;
 use crate::domain::token::Declared;
+
+/// A commented config to start from; it loads as it is.
+pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
 /// Where a person finds the state of a request, the new token and the new date.
 pub const DASHBOARD: &str = "https://entreprise.api.gouv.fr/compte";

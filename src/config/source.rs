@@ -179,8 +179,6 @@ const SECRET_WORDS: [&str; 9] = [
 /// The values that a person may have written as a secret in plain text, and the user
 /// information of links.
 fn passwords(text: &str) -> Vec<Range<usize>> {
-    let bytes = text.as_bytes();
-    let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     let mut found: Vec<Range<usize>> = Vec::new();
     for (at, _) in text.match_indices(['=', ':']) {
         if found.last().is_some_and(|r| r.end > at) {
@@ -190,20 +188,33 @@ fn passwords(text: &str) -> Vec<Range<usize>> {
             found.extend(user_information(text, at + 3));
             continue;
         }
-        let mut end = at;
-        while end > 0 && matches!(bytes[end - 1], b' ' | b'\t' | b'"' | b'\'') {
-            end -= 1;
-        }
-        let mut start = end;
-        while start > 0 && is_word(bytes[start - 1]) {
-            start -= 1;
-        }
-        let word = text[start..end].to_ascii_lowercase();
-        if is_nearly_password(&word) || SECRET_WORDS.contains(&word.as_str()) {
+        if hides_a_secret(path_before(text, at)) {
             found.extend(plain_value(text, at + 1));
         }
     }
+    // A table of its own: nothing of it is worth the risk of showing it.
+    for (at, header) in text.match_indices("password]") {
+        let from = at + header.len();
+        let to = text[from..].find("\n[").map_or(text.len(), |n| from + n);
+        found.push(from..to);
+    }
     found
+}
+
+/// The key, with the names before its dots, that ends before the `=` at `at`.
+fn path_before(text: &str, at: usize) -> &str {
+    let path = text[..at].trim_end_matches([' ', '\t', '"', '\'']);
+    let is_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    &path[path.trim_end_matches(is_path).len()..]
+}
+
+/// Whether the value of a key may be a secret in plain text.
+fn hides_a_secret(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let (tables, word) = path.rsplit_once('.').unwrap_or(("", &path));
+    let is_secret = |word: &str| is_nearly_password(word) || SECRET_WORDS.contains(&word);
+    let says_where = matches!(word, "credential" | "file" | "env");
+    is_secret(word) || (!says_where && tables.split('.').any(is_secret))
 }
 
 /// Whether a key is `password`, also within a longer name or with a slip of the fingers.
@@ -275,6 +286,8 @@ mod tests {
             "password = { value = \"hunter2\" }",
             "password = [ 'hunter2' ]",
             "pasword = hunter2",
+            "password.value = hunter2",
+            "[mail.smtp.password]\nvalue = hunter2\n",
             "x = { host = 'a', password = 'hunter2' }",
             "url = \"postgres://jetond:hunter2@db/x\"",
             "password = \"\"\"\nhunter2\"\"\"",

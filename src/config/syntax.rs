@@ -114,41 +114,49 @@ fn fault(error: &toml::de::Error) -> Fault {
 /// Moves "unclosed" from the end of the file to the opening, and drops what comes after the
 /// opening: all of that was read as a part of the unclosed value.
 fn enclose_unclosed(faults: &mut Vec<Fault>, root: &DeTable<'_>) {
-    let Some(unclosed) = faults.iter().position(|f| {
-        f.message.starts_with("unclosed array") || f.message.starts_with("unclosed inline table")
-    }) else {
-        return;
+    let is_unclosed = |f: &&Fault| {
+        [
+            "unclosed array",
+            "unclosed inline table",
+            "invalid multi-line",
+        ]
+        .iter()
+        .any(|start| f.message.starts_with(start))
     };
-    let end = faults[unclosed].range.end;
-    let Some(start) = opening(root, end) else {
-        return;
-    };
-    let mut moved = faults[unclosed].clone();
-    moved.range = start..start + 1;
-    faults.retain(|f| f.range.start < start);
-    faults.push(moved);
+    let opened = faults.iter().filter(is_unclosed).find_map(|fault| {
+        let start = opening(root, fault.range.end)?;
+        Some(Fault {
+            range: start..start + 1,
+            message: fault.message.clone(),
+        })
+    });
+    if let Some(opened) = opened {
+        faults.retain(|f| f.range.start < opened.range.start);
+        faults.push(opened);
+    }
 }
 
 /// Where the outermost value that ends at `end` begins.
 fn opening(table: &DeTable<'_>, end: usize) -> Option<usize> {
-    let in_value = |value: &toml::Spanned<DeValue<'_>>| {
-        let ends_there = value.span().end == end
-            && matches!(value.get_ref(), DeValue::Array(_) | DeValue::Table(_));
-        match value.get_ref() {
-            _ if ends_there => Some(value.span().start),
-            DeValue::Table(inner) => opening(inner, end),
+    table.values().find_map(|value| {
+        let inner = match value.get_ref() {
             DeValue::Array(items) => items
                 .iter()
                 .filter_map(|i| i.get_ref().as_table())
                 .find_map(|t| opening(t, end)),
-            DeValue::String(_)
-            | DeValue::Integer(_)
+            DeValue::Table(inner) => opening(inner, end),
+            DeValue::String(_) => None,
+            DeValue::Integer(_)
             | DeValue::Float(_)
             | DeValue::Boolean(_)
-            | DeValue::Datetime(_) => None,
+            | DeValue::Datetime(_) => return None,
+        };
+        if value.span().end == end {
+            Some(value.span().start)
+        } else {
+            inner
         }
-    };
-    table.values().find_map(in_value)
+    })
 }
 
 fn single_token_headers(text: &str) -> Vec<Range<usize>> {

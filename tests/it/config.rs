@@ -120,7 +120,7 @@ fn the_least_file_gives_the_documented_defaults() {
 
 #[test]
 fn the_example_is_taken_without_a_warning() {
-    let example = include_str!("../../config.example.toml");
+    let example = config::EXAMPLE;
     let loaded = Place::with(example).taken();
     assert_eq!(said(&loaded.warnings), Vec::<String>::new());
     assert_eq!(loaded.config.tokens.len(), 2);
@@ -128,7 +128,7 @@ fn the_example_is_taken_without_a_warning() {
 
 #[test]
 fn the_example_with_all_its_lines_is_taken() {
-    let example = include_str!("../../config.example.toml");
+    let example = config::EXAMPLE;
     let mut all = String::new();
     for line in example.lines() {
         let optional = line.strip_prefix("# ").filter(|l| {
@@ -149,7 +149,7 @@ fn the_example_with_all_its_lines_is_taken() {
 
 #[test]
 fn the_example_names_every_key_with_its_default_and_a_comment() {
-    let example = include_str!("../../config.example.toml");
+    let example = config::EXAMPLE;
     for key in KEYS {
         let line = example
             .lines()

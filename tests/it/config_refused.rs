@@ -68,6 +68,11 @@ fn a_fault_of_the_main_file_has_its_place_and_says_what_to_write() {
             "1:18",
             "closing quote",
         ),
+        (
+            "contact = \"\"\"a@b.fr\ntimezone = \"UTC\"\n",
+            "1:11",
+            "closing quotes are missing",
+        ),
         ("contact \"a@b.fr\"\n", "1:9", "has no value"),
         ("contact = \n", "1:11", "a value is missing"),
         ("language = \"de\"\n", "1:12", "\"fr\" or \"en\""),
