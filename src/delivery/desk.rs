@@ -76,6 +76,18 @@ impl Matter {
         Ok(matter)
     }
 
+    /// What mails carry, by the mail's row, with the people of their tokens.
+    pub fn alone(carried: HashMap<i64, Vec<Carried>>, people: Vec<Person>) -> Self {
+        let mut matter = Self {
+            carried,
+            people: HashMap::new(),
+        };
+        for p in people {
+            matter.people.entry(p.token).or_default().push(p);
+        }
+        matter
+    }
+
     /// What one mail carries, in the order of the store.
     pub fn carried(&self, mail: i64) -> &[Carried] {
         self.carried.get(&mail).map_or(&[], Vec::as_slice)
@@ -236,6 +248,7 @@ impl Desk {
                 .filter_map(mailbox)
                 .collect(),
             next_reminder,
+            filed: None,
         })
     }
 }

@@ -3,9 +3,12 @@
 //! *Sent* is recorded when a mail server has answered 250 to that message, never earlier.
 
 pub mod circuit;
+pub mod clerk;
 pub mod compose;
 pub mod desk;
 pub mod notes;
 pub mod outcome;
+pub mod recorder;
+pub mod sender;
 pub mod smtp;
 pub mod transport;

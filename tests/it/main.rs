@@ -1,7 +1,7 @@
 //! Behaviour, through public seams: one crate, with its own support.
 
 mod calendar_exhaustive;
-mod oracle;
-mod mail;
 mod config;
 mod config_refused;
+mod mail;
+mod oracle;

@@ -1,0 +1,313 @@
+//! The composition root: from a configuration to working parts, and one pass of the daemon.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, DASHBOARD, Transport};
+use crate::delivery::clerk::Clerk;
+use crate::delivery::compose::{TemplateError, Templates};
+use crate::delivery::desk::Desk;
+use crate::delivery::outcome::RelayFault;
+use crate::delivery::sender::{Dispatch, Sender, Step};
+use crate::delivery::transport::Way;
+use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
+use crate::store::Store;
+use crate::store::error::{Result as StoreResult, StoreError};
+use crate::store::lock::SenderLock;
+use crate::tick::{Planner, Ticked};
+
+/// Why the daemon cannot work with its configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A template directory cannot be read.
+    #[error("the template {} cannot be read: {error}", path.display())]
+    TemplateFile {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Templates that fail.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Templates(Vec<TemplateError>),
+    /// The way out cannot be prepared.
+    #[error(transparent)]
+    Way(#[from] RelayFault),
+}
+
+/// The planner of a configuration.
+pub fn planner(config: &Config) -> Planner {
+    Planner {
+        calendar: config.calendar.clone(),
+        message_id_domain: config.mail.from.address.ascii_domain().to_owned(),
+    }
+}
+
+/// The desk of a configuration.
+pub fn desk(config: &Config) -> Desk {
+    Desk {
+        from: config.mail.from.clone(),
+        contact: config.contact.clone(),
+        organisation: config.organisation.clone(),
+        language: config.language,
+        link: config.renewal.url.clone(),
+        dashboard: DASHBOARD.to_owned(),
+        calendar: config.calendar.clone(),
+        schedule: Desk::schedule_of(&config.stages),
+    }
+}
+
+/// What the file declares.
+pub fn declaration(config: &Config) -> Declaration<'_> {
+    Declaration {
+        tokens: &config.tokens,
+        stages: &config.stages,
+        calendar: &config.calendar,
+        digest: &config.digest,
+    }
+}
+
+/// The templates of a configuration, each of them tried out.
+///
+/// # Errors
+/// A file that cannot be read, and every template that fails.
+pub fn templates(config: &Config) -> Result<Templates, SetupError> {
+    let templates = match &config.mail.templates {
+        None => Templates::built_in(),
+        Some(directory) => {
+            let files = read_templates(directory)?;
+            Templates::with_overrides(files.into_iter())
+                .map_err(|e| SetupError::Templates(vec![e]))?
+        }
+    };
+    templates
+        .proof(&config.calendar)
+        .map_err(SetupError::Templates)?;
+    Ok(templates)
+}
+
+/// The files below a template directory, named by their path from it.
+fn read_templates(directory: &Path) -> Result<Vec<(String, String)>, SetupError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| SetupError::TemplateFile { path, error }
+    };
+    let (mut files, mut pending) = (Vec::new(), vec![directory.to_owned()]);
+    while let Some(at) = pending.pop() {
+        for entry in std::fs::read_dir(&at).map_err(failed(&at))? {
+            let path = entry.map_err(failed(&at))?.path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if let Ok(name) = path.strip_prefix(directory)
+                && !name.to_string_lossy().starts_with('.')
+            {
+                let source = std::fs::read_to_string(&path).map_err(failed(&path))?;
+                files.push((name.to_string_lossy().replace('\\', "/"), source));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The clerk of a configuration on a store.
+pub fn clerk(config: &Config, store: Store) -> Clerk {
+    Clerk {
+        store,
+        desk: desk(config),
+    }
+}
+
+/// The sender of a configuration on a store.
+///
+/// # Errors
+/// When templates fail or the way out cannot be prepared.
+pub fn sender(
+    config: &Config,
+    store: Store,
+    stopping: CancellationToken,
+) -> Result<Sender, SetupError> {
+    let (password, connections) = match &config.mail.transport {
+        Transport::Smtp(smtp) => (
+            smtp.auth.as_ref().map(|a| a.password.clone()),
+            smtp.connections,
+        ),
+        Transport::File { .. } => (None, 1),
+        Transport::Sendmail { .. } => (None, 4),
+    };
+    let dispatch = Dispatch {
+        templates: templates(config)?,
+        way: Way::prepare(&config.mail.transport)?,
+        password,
+        connections,
+        rate: config.mail.rate,
+        stopping,
+    };
+    Ok(Sender::new(clerk(config, store), dispatch))
+}
+
+/// Everything that a pass needs, for as long as the configuration stays the same.
+#[derive(Debug)]
+pub struct Rig {
+    /// Plans.
+    pub planner: Planner,
+    /// Sends.
+    pub sender: Sender,
+}
+
+impl Rig {
+    /// The rig of a configuration on a store.
+    ///
+    /// # Errors
+    /// As [`sender`].
+    pub fn new(
+        config: &Config,
+        store: Store,
+        stopping: CancellationToken,
+    ) -> Result<Self, SetupError> {
+        Ok(Self {
+            planner: planner(config),
+            sender: sender(config, store, stopping)?,
+        })
+    }
+
+    /// One tick.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn tick(&self, now: DateTime<Utc>) -> StoreResult<Ticked> {
+        let store = &self.sender.clerk().store;
+        let ticked = self.planner.tick(store, now).await?;
+        store.record_pass(now).await?;
+        Ok(ticked)
+    }
+
+    /// What may leave now leaves. A tick follows, as long as it finds notices that waited for a
+    /// mail that has been settled meanwhile.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn deliver(&self, now: DateTime<Utc>) -> StoreResult<Step> {
+        self.sender.drain(now).await
+    }
+}
+
+/// The store of a sender: locked, opened, sound, its older claims void.
+#[derive(Debug)]
+pub struct SendingStore {
+    /// The store.
+    pub store: Store,
+    _lock: SenderLock,
+}
+
+impl SendingStore {
+    /// Takes the sender's lock and opens the store.
+    ///
+    /// # Errors
+    /// [`StoreError::SecondSender`] when another process sends; whatever is wrong with the file.
+    pub async fn open(path: &Path, now: DateTime<Utc>) -> StoreResult<Self> {
+        let lock = SenderLock::take(path)?;
+        let store = Store::open(path).await?;
+        store.check_soundness().await?;
+        let voided = store.void_claims(now).await?;
+        if voided > 0 {
+            tracing::warn!(
+                mails = voided,
+                "an earlier run ended while mails were on their way"
+            );
+        }
+        Ok(Self { store, _lock: lock })
+    }
+}
+
+/// Takes the file over into the store.
+///
+/// # Errors
+/// When the store fails.
+pub async fn take_over(
+    config: &Config,
+    store: &Store,
+    brake: Brake,
+    now: DateTime<Utc>,
+) -> StoreResult<Report> {
+    let report = reconcile(store, declaration(config), brake, now).await?;
+    if !report.is_empty() {
+        tracing::info!(
+            added = report.added.len(),
+            renewed = report.renewed.len(),
+            corrected = report.corrected.len(),
+            restored = report.restored.len(),
+            archived = report.archived.len(),
+            kept = report.kept.len(),
+            refused = report.refused.len(),
+            "the file was compared with the record"
+        );
+    }
+    Ok(report)
+}
+
+/// A store to look at: what is on record, or, where there is no store yet, what the file says.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn view(config: &Config, now: DateTime<Utc>) -> StoreResult<View> {
+    match Store::open_to_read(&config.store).await {
+        Ok(store) => {
+            let changed = store.setting("config_digest").await?.as_deref() != Some(&config.digest);
+            Ok(View {
+                store,
+                of: if changed { Of::OlderFile } else { Of::Record },
+            })
+        }
+        Err(StoreError::Missing(_)) => {
+            let store = Store::in_memory().await?;
+            reconcile(&store, declaration(config), Brake::Archive, now).await?;
+            Ok(View {
+                store,
+                of: Of::FileOnly,
+            })
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// A copy of the store, in memory, with the file taken over: what the daemon will work with
+/// after its next reload. A file that the brake would refuse leaves the missing tokens active,
+/// as a start does.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn copy(config: &Config, now: DateTime<Utc>) -> StoreResult<Store> {
+    let store = match Store::copy_of(&config.store).await {
+        Ok(store) => store,
+        Err(StoreError::Missing(_)) => Store::in_memory().await?,
+        Err(e) => return Err(e),
+    };
+    reconcile(&store, declaration(config), Brake::Keep, now).await?;
+    Ok(store)
+}
+
+/// A store to look at.
+#[derive(Debug)]
+pub struct View {
+    /// The store; only to be read.
+    pub store: Store,
+    /// What it shows.
+    pub of: Of,
+}
+
+/// What a [`View`] shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// The record; the file has not changed since the daemon read it.
+    Record,
+    /// The record; the file has changed since.
+    OlderFile,
+    /// There is no store yet: what the file says.
+    FileOnly,
+}

@@ -1,0 +1,226 @@
+//! Failures of commands: an exit code, a word for programs, words for people, and what to do.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::app::SetupError;
+use crate::config::Diagnostic;
+use crate::domain::language::{Lang, Text, text};
+use crate::store::error::StoreError;
+use crate::store::mailbook::Refusal;
+
+/// The exit codes of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Unexpected.
+    Unexpected = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// The config is invalid.
+    Config = 3,
+    /// What was named does not exist.
+    NotFound = 4,
+    /// Refused.
+    Refused = 5,
+    /// Not delivered, or something is uncovered.
+    NotDelivered = 6,
+    /// The store is unusable.
+    Store = 8,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// A word for programs.
+    pub code: &'static str,
+    /// What happened.
+    pub message: Text,
+    /// What to do.
+    pub hint: Option<Box<Text>>,
+    /// More, for `--json`.
+    pub details: Option<Box<Value>>,
+    /// Whether people have been told already (the diagnostics of a config).
+    pub told: bool,
+    closed_stream: bool,
+}
+
+impl Failure {
+    /// A failure with its words.
+    pub fn new(exit: Exit, code: &'static str, message: Text) -> Self {
+        Self {
+            exit,
+            code,
+            message,
+            hint: None,
+            details: None,
+            told: false,
+            closed_stream: false,
+        }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: Text) -> Self {
+        self.hint = Some(Box::new(hint));
+        self
+    }
+
+    /// Something that should not happen.
+    pub fn unexpected(what: &str) -> Self {
+        Self::new(Exit::Unexpected, "unexpected", text!("{what}", "{what}"))
+    }
+
+    /// A command line that cannot be understood.
+    pub fn usage(message: Text) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// No config file was found.
+    pub fn no_config() -> Self {
+        Self::new(
+            Exit::Config,
+            "config_missing",
+            text!(
+                "there is no config file: neither config.toml here nor /etc/jetond/config.toml",
+                "il n’y a pas de fichier de configuration : ni config.toml ici ni /etc/jetond/config.toml"
+            ),
+        )
+        .hint(text!(
+            "`jetond init` writes one; or name yours with `--config FILE`",
+            "`jetond init` en écrit un ; ou indiquer le vôtre par `--config FICHIER`"
+        ))
+    }
+
+    /// A config that is invalid; its diagnostics have been shown.
+    pub fn config(errors: &[Diagnostic], lang: Lang) -> Self {
+        let n = errors.len();
+        let message = if n == 1 {
+            text!(
+                "the config has 1 error; nothing was changed",
+                "la configuration a 1 erreur ; rien n’a changé"
+            )
+        } else {
+            text!(
+                "the config has {n} errors; nothing was changed",
+                "la configuration a {n} erreurs ; rien n’a changé"
+            )
+        };
+        let mut failure = Self::new(Exit::Config, "config_invalid", message);
+        failure.details = Some(Box::new(json!(
+            errors.iter().map(|e| e.row(lang)).collect::<Vec<_>>()
+        )));
+        failure.told = true;
+        failure
+    }
+
+    /// Whether the reader of our output is gone.
+    pub fn is_closed_stream(&self) -> bool {
+        self.closed_stream
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        let (message, hint) = e.told();
+        let (exit, code) = match &e {
+            StoreError::SecondSender(_) => (Exit::Refused, "second_sender"),
+            StoreError::Missing(_) => (Exit::Store, "store_missing"),
+            StoreError::Busy => (Exit::Store, "store_busy"),
+            StoreError::ReadOnly(_) => (Exit::Store, "store_read_only"),
+            StoreError::Full(_) => (Exit::Store, "disk_full"),
+            StoreError::Corrupt(_) => (Exit::Store, "store_corrupt"),
+            StoreError::Io(_) => (Exit::Store, "store_io"),
+            StoreError::Newer { .. } => (Exit::Store, "store_newer"),
+            StoreError::Older { .. } => (Exit::Store, "store_older"),
+            StoreError::TooOld(_) => (Exit::Store, "sqlite_too_old"),
+            StoreError::Other(_) => (Exit::Store, "store_failed"),
+        };
+        Self::new(exit, code, message).hint(hint)
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(e: SetupError) -> Self {
+        match e {
+            SetupError::Store(e) => e.into(),
+            SetupError::TemplateFile { .. } => {
+                Self::new(Exit::Config, "template_unreadable", text!("{e}", "{e}"))
+            }
+            SetupError::Templates(_) => Self::new(
+                Exit::Config,
+                "template_invalid",
+                text!("template {e}", "modèle {e}"),
+            ),
+            SetupError::Way(e) => Self::new(
+                Exit::NotDelivered,
+                "transport",
+                text!(
+                    "mails cannot leave: {e}",
+                    "les courriels ne peuvent pas partir : {e}"
+                ),
+            ),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(e: Refusal) -> Self {
+        match e {
+            Refusal::Store(e) => e.into(),
+            Refusal::NotFound(no) => Self::new(
+                Exit::NotFound,
+                "not_found",
+                text!("there is no mail {no}", "il n’y a pas de courriel {no}"),
+            )
+            .hint(text!(
+                "`jetond outbox list --all` shows the numbers",
+                "`jetond outbox list --all` affiche les numéros"
+            )),
+            Refusal::State(no, state) => {
+                let word = state.word();
+                Self::new(
+                    Exit::Refused,
+                    "mail_state",
+                    text!(
+                        "mail {no} is {word}: nothing to do about it",
+                        "le courriel {no} est dans l’état {word} : rien à y faire"
+                    ),
+                )
+            }
+            Refusal::NothingOwed(no) => Self::new(
+                Exit::Refused,
+                "nothing_owed",
+                text!(
+                    "nothing of mail {no} is owed any more: a later reminder, a renewal or a removal came after it",
+                    "plus rien du courriel {no} n’est dû : un rappel ultérieur, un renouvellement ou un retrait l’a suivi"
+                ),
+            ),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(e: std::io::Error) -> Self {
+        let mut failure = Self::new(
+            Exit::Unexpected,
+            "output",
+            text!(
+                "the output cannot be written: {e}",
+                "la sortie ne peut pas être écrite : {e}"
+            ),
+        );
+        failure.closed_stream = e.kind() == std::io::ErrorKind::BrokenPipe;
+        failure
+    }
+}

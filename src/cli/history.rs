@@ -1,0 +1,171 @@
+//! `history [ID]`: what happened, the oldest first.
+
+use serde_json::json;
+
+use crate::cli::list::view;
+use crate::cli::{Context, Exit, Failure, no_such_token, when};
+use crate::clock;
+use crate::domain::language::{Text, text};
+use crate::store::record::Event;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The token's id; without it, everything
+    id: Option<String>,
+    /// The latest N entries
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..))]
+    limit: i64,
+}
+
+pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let view = view(&config, context, clock::now()).await?;
+    let token = match &args.id {
+        None => None,
+        Some(id) => match view.store.token(id).await? {
+            Some(token) => Some(token.no),
+            None => {
+                let known: Vec<String> = view
+                    .store
+                    .tokens()
+                    .await?
+                    .into_iter()
+                    .map(|t| t.id)
+                    .collect();
+                return Err(no_such_token(id, &known));
+            }
+        },
+    };
+    let events = view.store.history(token, args.limit).await?;
+    if context.out.json {
+        let rows = events
+            .iter()
+            .map(|e| {
+                json!({
+                    "at": when::rfc3339(e.at, &config.calendar), "who": e.who, "what": e.what,
+                    "token": e.token, "detail": e.detail,
+                })
+            })
+            .collect();
+        context.out.data("history", rows)?;
+        return Ok(Exit::Done);
+    }
+    let rows = events
+        .iter()
+        .map(|e| {
+            vec![
+                when::minute(e.at, &config.calendar),
+                e.who.clone(),
+                e.token.clone().unwrap_or_default(),
+                context.out.pick(&said(e)).to_owned(),
+            ]
+        })
+        .collect();
+    let head = context.out.lang.pick(
+        ["WHEN", "WHO", "TOKEN", "WHAT"],
+        ["QUAND", "QUI", "JETON", "QUOI"],
+    );
+    context.out.table(&head, rows, &[0])?;
+    Ok(Exit::Done)
+}
+
+fn said(e: &Event) -> Text {
+    let word = |key: &str| e.detail[key].as_str().unwrap_or_default().to_owned();
+    let number = |key: &str| e.detail[key].as_i64().unwrap_or_default();
+    let expires = |when: &str| {
+        e.detail[when]["expires"]
+            .as_str()
+            .unwrap_or_default()
+            .get(..10)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    match e.what.as_str() {
+        "declared" => {
+            let until = word("expires").get(..10).unwrap_or_default().to_owned();
+            text!("declared, expires {until}", "déclaré, expire le {until}")
+        }
+        "renewed" | "corrected" => {
+            let (before, after) = (expires("before"), expires("after"));
+            if e.what == "renewed" {
+                text!(
+                    "renewed: {before} → {after}",
+                    "renouvelé : {before} → {after}"
+                )
+            } else {
+                text!(
+                    "date corrected: {before} → {after}",
+                    "date corrigée : {before} → {after}"
+                )
+            }
+        }
+        "archived" => text!(
+            "archived: no longer in the file",
+            "archivé : absent du fichier"
+        ),
+        "restored" => text!("back in the file", "de retour dans le fichier"),
+        "facts_changed" => text!("facts changed", "données modifiées"),
+        "recipient_added" => {
+            let who = word("recipient");
+            text!("recipient added: {who}", "destinataire ajouté : {who}")
+        }
+        "recipient_removed" => {
+            let who = word("recipient");
+            text!("recipient removed: {who}", "destinataire retiré : {who}")
+        }
+        "stages_changed" => {
+            let stages = word("stages");
+            text!("stages changed: {stages}", "étapes modifiées : {stages}")
+        }
+        "calendar_changed" => text!(
+            "window, days or zone changed",
+            "plage, jours ou fuseau modifiés"
+        ),
+        "mail_retried" | "mail_cancelled" => {
+            let no = number("mail");
+            if e.what == "mail_retried" {
+                text!("mail {no} to be sent again", "courriel {no} à renvoyer")
+            } else {
+                text!("mail {no} cancelled", "courriel {no} annulé")
+            }
+        }
+        "mails_released" => {
+            let n = number("mails");
+            text!("{n} mails released", "{n} courriels libérés")
+        }
+        what => {
+            let (no, to, reply) = (number("mail"), word("recipient"), word("reply"));
+            match what.strip_prefix("mail_") {
+                Some("sent") => text!(
+                    "mail {no} to {to}: accepted",
+                    "courriel {no} à {to} : accepté"
+                ),
+                Some("deferred") => text!(
+                    "mail {no} to {to}: put off ({reply})",
+                    "courriel {no} à {to} : remis à plus tard ({reply})"
+                ),
+                Some("refused") => text!(
+                    "mail {no} to {to}: address refused ({reply})",
+                    "courriel {no} à {to} : adresse refusée ({reply})"
+                ),
+                Some("parked") => text!(
+                    "mail {no} to {to}: not delivered ({reply})",
+                    "courriel {no} à {to} : non remis ({reply})"
+                ),
+                Some("failed") => text!(
+                    "mail {no} to {to}: given up ({reply})",
+                    "courriel {no} à {to} : abandonné ({reply})"
+                ),
+                Some("in_doubt") => text!(
+                    "mail {no} to {to}: in doubt ({reply})",
+                    "courriel {no} à {to} : douteux ({reply})"
+                ),
+                Some("returned") => text!(
+                    "mail {no} to {to}: not tried, {reply}",
+                    "courriel {no} à {to} : non tenté, {reply}"
+                ),
+                _ => text!("{what}", "{what}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The command line: one file per command group.
+//!
+//! Data goes to stdout, words to stderr. Commands and keys are English; human words are French
+//! or English. Every command ends in one place, which alone turns failures into words, JSON and
+//! exit codes.
+
+mod archive;
+mod check;
+mod config_show;
+mod demo;
+mod explain;
+mod failure;
+mod history;
+mod init;
+mod list;
+mod outbox;
+mod output;
+mod preview;
+mod run;
+mod send_test;
+mod simulate;
+mod status;
+mod when;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::clock;
+use crate::config::{self, Config, Loaded, Surroundings};
+use crate::domain::calendar::Calendar;
+use crate::domain::language::{Lang, text};
+
+pub use self::failure::{Exit, Failure};
+use self::output::Out;
+
+/// Watches over API Entreprise tokens and mails every renewal reminder that is owed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "jetond",
+    version,
+    about,
+    propagate_version = true,
+    max_term_width = 100
+)]
+struct Cli {
+    /// The config file [default: config.toml, then /etc/jetond/config.toml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Language of human words [default: the locale, then the config]
+    #[arg(long, global = true, value_name = "LANG")]
+    lang: Option<LangArg>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LangArg {
+    Fr,
+    En,
+}
+
+/// Look as if it were another moment; the record stays what it is.
+#[derive(Debug, Clone, clap::Args)]
+struct At {
+    /// Look as if it were INSTANT: 2026-11-22, 2026-11-22T09:00 or 2026-11-22T09:00:00+01:00
+    #[arg(long, value_name = "INSTANT")]
+    at: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play a token's whole life in seconds, then run the real daemon on samples
+    Demo(demo::Args),
+    /// Write a commented config to start from
+    Init(init::Args),
+    /// Run the daemon
+    Run(run::Args),
+    /// Say what is wrong with config, store, clock and mail server, and how to mend it
+    Check(check::Args),
+    /// Say whether everything owed is covered, and what comes next
+    Status(status::Args),
+    /// List the tokens, the first to expire first
+    List(list::ListArgs),
+    /// Show one token
+    Show(list::ShowArgs),
+    /// Tell what happened, to one token or to all
+    History(history::Args),
+    /// Give a reason for every stage of a token's period
+    Explain(explain::Args),
+    /// Show a mail as it will be
+    Preview(preview::Args),
+    /// Show in advance every mail that will leave
+    Simulate(simulate::Args),
+    /// Send a test mail now
+    SendTest(send_test::Args),
+    /// Look at the mails that are not settled, and act on them
+    #[command(subcommand)]
+    Outbox(outbox::Args),
+    /// Archive the tokens that are missing from the file
+    Archive(archive::Args),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config_show::Args),
+}
+
+/// What every command gets.
+struct Context {
+    file: Option<PathBuf>,
+    lang_wish: Option<Lang>,
+    out: Out,
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    run_with(std::env::args_os())
+}
+
+fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are data, a usage error is words; both may meet a closed stream.
+            let _ = e.print();
+            return if e.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Done.into()
+            };
+        }
+    };
+    let wish = cli.lang.map(|l| match l {
+        LangArg::Fr => Lang::Fr,
+        LangArg::En => Lang::En,
+    });
+    let wish = wish.or_else(lang_of_locale);
+    let lang = wish
+        .or_else(|| config::language_of(&file_or_default(cli.config.as_ref())?))
+        .unwrap_or_default();
+    let mut context = Context {
+        file: cli.config,
+        lang_wish: wish,
+        out: Out::new(cli.json, lang),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            let failure = Failure::unexpected(&e.to_string());
+            context.out.fail(&failure);
+            return failure.exit.into();
+        }
+    };
+    let result = runtime.block_on(dispatch(cli.command, &mut context));
+    let result = result.and_then(|exit| context.out.finish().map(|()| exit).map_err(Failure::from));
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(failure) if failure.is_closed_stream() => Exit::Done,
+        Err(failure) => {
+            context.out.fail(&failure);
+            failure.exit
+        }
+    };
+    // A lookup or a disk that hangs must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    exit.into()
+}
+
+async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Init(args) => init::run(&args, context),
+        Command::Run(args) => run::run(&args, context).await,
+        Command::Check(args) => check::run(&args, context).await,
+        Command::Status(args) => status::run(&args, context).await,
+        Command::List(args) => list::list(&args, context).await,
+        Command::Show(args) => list::show(&args, context).await,
+        Command::History(args) => history::run(&args, context).await,
+        Command::Explain(args) => explain::run(&args, context).await,
+        Command::Preview(args) => preview::run(&args, context).await,
+        Command::Simulate(args) => simulate::run(&args, context).await,
+        Command::SendTest(args) => send_test::run(&args, context).await,
+        Command::Outbox(args) => outbox::run(&args, context).await,
+        Command::Archive(args) => archive::run(&args, context).await,
+        Command::Config(config_show::Args::Show) => config_show::run(context),
+    }
+}
+
+impl Context {
+    /// Loads the configuration; from then on words are in its language, unless the person or
+    /// the locale chose another.
+    fn load(&mut self) -> Result<Loaded, Failure> {
+        let file = file_or_default(self.file.as_ref()).ok_or_else(Failure::no_config)?;
+        match config::load(&file, &Surroundings { now: clock::now() }) {
+            Ok(loaded) => {
+                self.out.lang = self.lang_wish.unwrap_or(loaded.config.language);
+                Ok(loaded)
+            }
+            Err(rejected) => {
+                self.out.diagnostics(&rejected.warnings, &rejected.sources);
+                self.out.diagnostics(&rejected.errors, &rejected.sources);
+                Err(Failure::config(&rejected.errors, self.out.lang))
+            }
+        }
+    }
+
+    fn config(&mut self) -> Result<Config, Failure> {
+        self.load().map(|l| l.config)
+    }
+}
+
+impl At {
+    /// The moment to look at.
+    fn now(&self, calendar: &Calendar) -> Result<DateTime<Utc>, Failure> {
+        match &self.at {
+            None => Ok(clock::now()),
+            Some(written) => when::instant(written, calendar, when::Bare::EndOfDay),
+        }
+    }
+}
+
+fn file_or_default(named: Option<&PathBuf>) -> Option<PathBuf> {
+    named.cloned().or_else(config::default_file)
+}
+
+/// The language of the locale, if it says French or English (POSIX: `LC_ALL`, then
+/// `LC_MESSAGES`, then `LANG`; `C` and `POSIX` say nothing).
+fn lang_of_locale() -> Option<Lang> {
+    let set = |name| std::env::var(name).ok().filter(|v: &String| !v.is_empty());
+    let locale = set("LC_ALL")
+        .or_else(|| set("LC_MESSAGES"))
+        .or_else(|| set("LANG"))?;
+    match locale.split(['_', '.', '@']).next() {
+        Some("fr") => Some(Lang::Fr),
+        Some("en") => Some(Lang::En),
+        _ => None,
+    }
+}
+
+/// A token that does not exist, with the nearest id that does.
+fn no_such_token(id: &str, known: &[String]) -> Failure {
+    let near = known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(id, k), k))
+        .filter(|(distance, k)| *distance <= 2.max(k.chars().count() / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k);
+    let hint = near.map_or_else(
+        || {
+            text!(
+                "`jetond list` shows the ids",
+                "`jetond list` affiche les identifiants"
+            )
+        },
+        |near| text!("did you mean {near:?}?", "vouliez-vous dire {near:?} ?"),
+    );
+    let shown = id.escape_debug();
+    Failure::new(
+        Exit::NotFound,
+        "not_found",
+        text!("there is no token {shown}", "il n’y a pas de jeton {shown}"),
+    )
+    .hint(hint)
+}

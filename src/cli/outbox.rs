@@ -1,0 +1,350 @@
+//! `outbox`: the mails that are not settled, and what a person may do with them.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::app::{self, Of};
+use crate::cli::list::view;
+use crate::cli::{Context, Exit, Failure, when};
+use crate::clock;
+use crate::config::Config;
+use crate::delivery::desk::Matter;
+use crate::domain::language::{Text, text};
+use crate::store::Store;
+use crate::store::mailbook::{MailRow, Refusal, Which};
+use crate::store::outbox::MailState;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Args {
+    /// List the mails that are not settled, and those that need a person
+    List {
+        /// Also those that were sent or cancelled
+        #[arg(long)]
+        all: bool,
+        /// At most N mails
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..))]
+        limit: i64,
+    },
+    /// Show one mail: what it carries, its attempts, and its text as it would leave now
+    Show {
+        /// The mail's number
+        mail: i64,
+    },
+    /// Make mails leave at the next occasion; also those that were refused, parked or given up
+    Retry {
+        /// The mails' numbers
+        #[arg(required = true)]
+        mails: Vec<i64>,
+        /// Say what would be done, and change nothing
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+    },
+    /// Cancel mails that have not left
+    Cancel {
+        /// The mails' numbers
+        #[arg(required = true)]
+        mails: Vec<i64>,
+        /// Say what would be done, and change nothing
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+    },
+    /// Free the mails that are held
+    Release {
+        /// Say what would be done, and change nothing
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+    },
+}
+
+pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let now = clock::now();
+    match args {
+        Args::List { all, limit } => {
+            let which = if *all { Which::All } else { Which::Unfinished };
+            list(&config, which, *limit, context, now).await
+        }
+        Args::Show { mail } => show(&config, *mail, context, now).await,
+        Args::Retry { mails, dry_run } => {
+            act(&config, Act::Retry, mails, *dry_run, context, now).await
+        }
+        Args::Cancel { mails, dry_run } => {
+            act(&config, Act::Cancel, mails, *dry_run, context, now).await
+        }
+        Args::Release { dry_run } => release(&config, *dry_run, context, now).await,
+    }
+}
+
+async fn list(
+    config: &Config,
+    which: Which,
+    limit: i64,
+    context: &mut Context,
+    now: DateTime<Utc>,
+) -> Result<Exit, Failure> {
+    let view = view(config, context, now).await?;
+    let mails = view.store.mails(which, limit).await?;
+    if context.out.json {
+        context
+            .out
+            .data("outbox", mails.iter().map(|m| row(m, config)).collect())?;
+        return Ok(Exit::Done);
+    }
+    let empty = mails.is_empty();
+    let rows = mails
+        .iter()
+        .map(|m| {
+            let next = m
+                .next_at
+                .map(|at| when::minute(at, &config.calendar))
+                .unwrap_or_default();
+            vec![
+                m.no.to_string(),
+                context.out.pick(&word(m.state)).to_owned(),
+                next,
+                m.address.clone(),
+                about(m),
+            ]
+        })
+        .collect();
+    let head = context.out.lang.pick(
+        ["NO", "STATE", "NEXT", "TO", "ABOUT"],
+        ["NO", "ÉTAT", "PROCHAIN", "À", "SUJET"],
+    );
+    context.out.table(&head, rows, &[0, 2])?;
+    if empty && view.of != Of::FileOnly {
+        context
+            .out
+            .note(&text!("the outbox is empty", "rien en attente"));
+    }
+    Ok(Exit::Done)
+}
+
+async fn show(
+    config: &Config,
+    no: i64,
+    context: &mut Context,
+    now: DateTime<Utc>,
+) -> Result<Exit, Failure> {
+    let view = view(config, context, now).await?;
+    let (mail, attempts) = view.store.mail(no).await?.ok_or(Refusal::NotFound(no))?;
+    let text = if mail.state.is_open() {
+        as_it_would_leave(config, &view.store, &mail, now).await?
+    } else {
+        None
+    };
+    let calendar = &config.calendar;
+    if context.out.json {
+        let mut value = row(&mail, config);
+        value["log"] = attempts
+            .iter()
+            .map(|a| json!({"at": when::rfc3339(a.at, calendar), "outcome": a.outcome, "reply": a.reply}))
+            .collect();
+        value["text"] = json!(text);
+        context.out.data("outbox", vec![value])?;
+        return Ok(Exit::Done);
+    }
+    let lang = context.out.lang;
+    let facts = [
+        (lang.pick("mail", "courriel"), mail.no.to_string()),
+        (lang.pick("to", "à"), mail.address.clone()),
+        (
+            lang.pick("state", "état"),
+            context.out.pick(&word(mail.state)).to_owned(),
+        ),
+        (
+            lang.pick("next", "prochain"),
+            mail.next_at
+                .map_or_else(|| "—".to_owned(), |at| when::minute(at, calendar)),
+        ),
+        (lang.pick("about", "sujet"), about(&mail)),
+        ("Message-ID", format!("<{}>", mail.message_id)),
+        (
+            lang.pick("made", "créé"),
+            when::minute(mail.created_at, calendar),
+        ),
+    ];
+    for (label, value) in facts {
+        let pad = 12_usize.saturating_sub(label.chars().count());
+        context.out.line(&format!("{label}{:pad$}{value}", ""))?;
+    }
+    if !attempts.is_empty() {
+        context.out.line("")?;
+        let rows = attempts
+            .iter()
+            .map(|a| {
+                vec![
+                    when::minute(a.at, calendar),
+                    a.outcome.clone(),
+                    a.reply.clone(),
+                ]
+            })
+            .collect();
+        let head = lang.pick(
+            ["ATTEMPT", "OUTCOME", "REPLY"],
+            ["ESSAI", "RÉSULTAT", "RÉPONSE"],
+        );
+        context.out.table(&head, rows, &[0])?;
+    }
+    if let Some(text) = text {
+        context.out.line("")?;
+        context.out.line(&text)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The mail's text as it would leave now; `None` when it carries nothing any more.
+async fn as_it_would_leave(
+    config: &Config,
+    store: &Store,
+    mail: &MailRow,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, Failure> {
+    let desk = app::desk(config);
+    let matter = Matter::of(store, &[mail.no]).await?;
+    let claimed = crate::store::outbox::Claimed {
+        no: mail.no,
+        fence: 0,
+        message_id: mail.message_id.clone(),
+        kind: mail.kind.clone(),
+        recipient: mail.address.to_lowercase(),
+        address: mail.address.clone(),
+        doubts: 0,
+        content: None,
+        note: mail.note.clone(),
+        deferrals: 0,
+        deferred_since: None,
+    };
+    let Some(addressed) = desk.address(&claimed, &matter, now)? else {
+        return Ok(None);
+    };
+    let composed = app::templates(config)?
+        .compose(&addressed.letter, &addressed.envelope, &config.calendar)
+        .map_err(|e| Failure::unexpected(&e.to_string()))?;
+    Ok(Some(format!("{}\n\n{}", composed.subject, composed.text)))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Retry,
+    Cancel,
+}
+
+async fn act(
+    config: &Config,
+    act: Act,
+    mails: &[i64],
+    dry_run: bool,
+    context: &mut Context,
+    now: DateTime<Utc>,
+) -> Result<Exit, Failure> {
+    // A dry run does everything, on a copy.
+    let store = if dry_run {
+        Store::copy_of(&config.store).await?
+    } else {
+        Store::open_existing(&config.store).await?
+    };
+    let who = who();
+    let mut rows = Vec::new();
+    for no in mails {
+        match act {
+            Act::Retry => store.retry(*no, &who, now).await?,
+            Act::Cancel => store.cancel(*no, &who, now).await?,
+        }
+        rows.push(json!({"mail": no, "dry_run": dry_run}));
+        if !context.out.json {
+            context.out.say(&match act {
+                Act::Retry => text!(
+                    "mail {no}: leaves at the next occasion",
+                    "courriel {no} : part à la prochaine occasion"
+                ),
+                Act::Cancel => text!("mail {no}: cancelled", "courriel {no} : annulé"),
+            })?;
+        }
+    }
+    store.close().await;
+    if context.out.json {
+        context.out.data("outbox", rows)?;
+    }
+    said_if_dry(dry_run, context);
+    Ok(Exit::Done)
+}
+
+async fn release(
+    config: &Config,
+    dry_run: bool,
+    context: &mut Context,
+    now: DateTime<Utc>,
+) -> Result<Exit, Failure> {
+    let store = if dry_run {
+        Store::copy_of(&config.store).await?
+    } else {
+        Store::open_existing(&config.store).await?
+    };
+    let n = store.release(&who(), now).await?;
+    store.close().await;
+    if context.out.json {
+        context
+            .out
+            .data("outbox", vec![json!({"released": n, "dry_run": dry_run})])?;
+    } else {
+        context
+            .out
+            .say(&text!("{n} mails released", "courriels libérés : {n}"))?;
+    }
+    said_if_dry(dry_run, context);
+    Ok(Exit::Done)
+}
+
+fn said_if_dry(dry_run: bool, context: &Context) {
+    if dry_run {
+        context.out.note(&text!(
+            "dry run: nothing was changed",
+            "essai à blanc : rien n’a changé"
+        ));
+    }
+}
+
+/// Who acts, for the journal.
+fn who() -> String {
+    let user = std::env::var("SUDO_USER")
+        .or_else(|_| std::env::var("USER"))
+        .or_else(|_| std::env::var("LOGNAME"));
+    format!("user:{}", user.unwrap_or_else(|_| "unknown".to_owned()))
+}
+
+fn row(m: &MailRow, config: &Config) -> Value {
+    let at = |i| when::rfc3339(i, &config.calendar);
+    json!({
+        "mail": m.no, "message_id": m.message_id, "kind": m.kind, "recipient": m.address, "state": m.state.word(),
+        "created_at": at(m.created_at), "next_at": m.next_at.map(at), "attempts": m.attempts,
+        "settled_at": m.settled_at.map(at), "reply": m.reply, "subject": m.subject,
+        "notices": m.notices.iter().map(|(t, s)| json!({"token": t, "stage": s})).collect::<Vec<_>>(),
+    })
+}
+
+fn about(m: &MailRow) -> String {
+    if m.notices.is_empty() {
+        return m.kind.clone();
+    }
+    m.notices
+        .iter()
+        .map(|(token, stage)| format!("{token} ({stage})"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn word(state: MailState) -> Text {
+    match state {
+        MailState::Queued => text!("queued", "en file"),
+        MailState::Claimed => text!("being sent", "en cours"),
+        MailState::InDoubt => text!("in doubt", "douteux"),
+        MailState::Deferred => text!("deferred", "différé"),
+        MailState::Held => text!("held", "retenu"),
+        MailState::Sent => text!("sent", "envoyé"),
+        MailState::Refused => text!("refused", "refusé"),
+        MailState::Parked => text!("parked", "mis de côté"),
+        MailState::Failed => text!("failed", "échoué"),
+        MailState::Cancelled => text!("cancelled", "annulé"),
+    }
+}

@@ -1,0 +1,178 @@
+//! What commands print: tables and words for people, JSON for programs.
+//!
+//! Every write can meet a closed stream, which is an error like another and no panic.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
+use serde_json::{Value, json};
+
+use crate::cli::failure::Failure;
+use crate::config::{Colour, Diagnostic, Source, draw};
+use crate::domain::language::{Lang, Text};
+
+/// The width of tables when nobody says otherwise.
+const WIDTH: u16 = 80;
+
+/// The output of one command.
+pub(super) struct Out {
+    pub(super) json: bool,
+    pub(super) lang: Lang,
+    stdout: BufWriter<Stdout>,
+}
+
+impl Out {
+    pub(super) fn new(json: bool, lang: Lang) -> Self {
+        Self {
+            json,
+            lang,
+            stdout: BufWriter::new(io::stdout()),
+        }
+    }
+
+    /// Picks the wording of the output's language.
+    pub(super) fn pick<'a>(&self, text: &'a Text) -> &'a str {
+        text.in_lang(self.lang)
+    }
+
+    /// A line of data.
+    pub(super) fn line(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.stdout, "{line}")
+    }
+
+    /// A line of data in the output's language.
+    pub(super) fn say(&mut self, text: &Text) -> io::Result<()> {
+        let line = self.pick(text).to_owned();
+        self.line(&line)
+    }
+
+    /// Bytes as they are.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stdout.write_all(bytes)
+    }
+
+    /// A table that fits the width of a terminal. Columns in `whole` are never broken.
+    pub(super) fn table(
+        &mut self,
+        head: &[&str],
+        rows: Vec<Vec<String>>,
+        whole: &[usize],
+    ) -> io::Result<()> {
+        let mut table = Table::new();
+        table
+            .load_style(comfy_table::presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width())
+            .set_header(head.iter().map(|h| h.to_string()).collect::<Vec<_>>());
+        for row in rows {
+            table.add_row(row);
+        }
+        for (n, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            if whole.contains(&n) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            } else {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(8)));
+            }
+        }
+        for line in table.lines() {
+            writeln!(self.stdout, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// All data of a command as JSON.
+    pub(super) fn data(&mut self, command: &str, data: Vec<Value>) -> io::Result<()> {
+        let document = json!({"schema": format!("jetond.{command}/1"), "data": data});
+        serde_json::to_writer(&mut self.stdout, &document)?;
+        writeln!(self.stdout)
+    }
+
+    /// The beginning of a JSON document whose rows come one after the other.
+    pub(super) fn open_data(&mut self, command: &str) -> io::Result<()> {
+        write!(
+            self.stdout,
+            "{{\"schema\":\"jetond.{command}/1\",\"data\":["
+        )
+    }
+
+    /// One row of it.
+    pub(super) fn row(&mut self, first: bool, row: &Value) -> io::Result<()> {
+        if !first {
+            self.stdout.write_all(b",")?;
+        }
+        self.stdout.write_all(b"\n")?;
+        serde_json::to_writer(&mut self.stdout, row)?;
+        Ok(())
+    }
+
+    /// Its end.
+    pub(super) fn close_data(&mut self) -> io::Result<()> {
+        writeln!(self.stdout, "\n]}}")
+    }
+
+    /// Words for people, on stderr. A closed stderr is nobody listening.
+    pub(super) fn note(&self, text: &Text) {
+        let _ = writeln!(anstream::stderr(), "{}", self.pick(text));
+    }
+
+    /// Diagnostics of the config: drawn on a terminal, a line each elsewhere.
+    pub(super) fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &[Source]) {
+        if diagnostics.is_empty() {
+            return;
+        }
+        let mut stderr = anstream::stderr();
+        if io::stderr().is_terminal() {
+            let _ = writeln!(
+                stderr,
+                "{}\n",
+                draw(diagnostics, sources, self.lang, Colour::Ansi)
+            );
+        } else {
+            for d in diagnostics {
+                let _ = writeln!(stderr, "{}", d.plain(self.lang));
+            }
+        }
+    }
+
+    /// A failure: words on stderr, and with `--json` the error on stdout.
+    pub(super) fn fail(&mut self, failure: &Failure) {
+        let mut stderr = anstream::stderr();
+        let message = failure.message.in_lang(self.lang);
+        let bold = anstyle::AnsiColor::Red.on_default().bold();
+        let colon = self.lang.pick(":", " :");
+        let word = self.lang.pick("error", "erreur");
+        let _ = writeln!(stderr, "{bold}{word}{bold:#}{colon} {message}");
+        if let Some(hint) = &failure.hint {
+            let word = self.lang.pick("help", "aide");
+            let _ = writeln!(stderr, "  {word}{colon} {}", hint.in_lang(self.lang));
+        }
+        if self.json {
+            let mut error = json!({
+                "code": failure.code,
+                "message": message,
+                "hint": failure.hint.as_ref().map(|h| h.in_lang(self.lang)),
+            });
+            if let Some(details) = &failure.details {
+                error["details"] = Value::clone(details);
+            }
+            let document = json!({"schema": "jetond.error/1", "error": error});
+            let _ = serde_json::to_writer(&mut self.stdout, &document);
+            let _ = writeln!(self.stdout);
+            let _ = self.stdout.flush();
+        }
+    }
+
+    /// Everything is written.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}
+
+/// The width of tables: `$COLUMNS` when it is set, never less than 40.
+fn width() -> u16 {
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|c| c.parse().ok())
+        .map_or(WIDTH, |w: u16| w.max(40))
+}

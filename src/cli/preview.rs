@@ -1,0 +1,185 @@
+//! `preview ID`: a mail as it will be, before anything is sent.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use clap::ValueEnum;
+use serde_json::json;
+
+use crate::app;
+use crate::cli::{At, Context, Exit, Failure, no_such_token};
+use crate::config::Config;
+use crate::delivery::desk::Matter;
+use crate::domain::language::text;
+use crate::domain::schedule;
+use crate::domain::stage::{Schedule, Stage};
+use crate::store::Store;
+use crate::store::outbox::{Carried, Claimed, Person};
+use crate::store::record::Token;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The token's id
+    id: String,
+    /// As it will be at stage N [default: the next stage of the recipient]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    stage: Option<i32>,
+    /// As this recipient will read it [default: the demandeur, else the first one]
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// Headers and the text part
+    Text,
+    /// The HTML part
+    Html,
+    /// The whole message
+    Eml,
+}
+
+pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let now = args.at.now(&config.calendar)?;
+    let store = app::copy(&config, now).await?;
+    let (token, people) = find(&store, &args.id).await?;
+    let reader = reader(args, &people)?;
+    let schedule = store
+        .schedule()
+        .await?
+        .unwrap_or_else(|| Schedule::always(config.stages.clone()));
+    let (stage, sent_at) = moment(args, &config, &schedule, &token, reader, now);
+    let mail = Claimed {
+        no: 0,
+        fence: 0,
+        message_id: format!("preview@{}", config.mail.from.address.ascii_domain()),
+        kind: "reminder".to_owned(),
+        recipient: reader.key.clone(),
+        address: reader.address.clone(),
+        doubts: 0,
+        content: None,
+        note: None,
+        deferrals: 0,
+        deferred_since: None,
+    };
+    let matter = Matter::alone(carried(&token, reader, stage), people.clone());
+    let addressed = app::desk(&config)
+        .address(&mail, &matter, sent_at)?
+        .ok_or_else(|| Failure::unexpected("a preview carries one notice"))?;
+    let composed = app::templates(&config)?
+        .compose(&addressed.letter, &addressed.envelope, &config.calendar)
+        .map_err(|e| Failure::unexpected(&e.to_string()))?;
+    if context.out.json {
+        let row = json!({
+            "token": token.id, "stage": stage.days(), "recipient": reader.address,
+            "at": crate::cli::when::rfc3339(sent_at, &config.calendar),
+            "subject": composed.subject, "text": composed.text, "html": composed.html,
+        });
+        context.out.data("preview", vec![row])?;
+        return Ok(Exit::Done);
+    }
+    match args.format {
+        Format::Eml => context.out.bytes(&composed.bytes)?,
+        Format::Html => context.out.line(&composed.html)?,
+        Format::Text => {
+            let lang = context.out.lang;
+            for (label, value) in [
+                (lang.pick("From", "De"), config.mail.from.to_string()),
+                (lang.pick("To", "À"), addressed.envelope.to.to_string()),
+                ("Date", crate::cli::when::minute(sent_at, &config.calendar)),
+                (lang.pick("Subject", "Objet"), composed.subject.clone()),
+            ] {
+                let pad = 9_usize.saturating_sub(label.chars().count());
+                context.out.line(&format!("{label}{:pad$}{value}", ""))?;
+            }
+            context.out.line("")?;
+            context.out.line(composed.text.trim_end())?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn find(store: &Store, id: &str) -> Result<(Token, Vec<Person>), Failure> {
+    let Some(token) = store.token(id).await? else {
+        let known: Vec<String> = store.tokens().await?.into_iter().map(|t| t.id).collect();
+        return Err(no_such_token(id, &known));
+    };
+    let mut people = store.people(&[token.no]).await?;
+    people.sort_by(|a, b| (a.role != "demandeur", &a.key).cmp(&(b.role != "demandeur", &b.key)));
+    Ok((token, people))
+}
+
+fn reader<'a>(args: &Args, people: &'a [Person]) -> Result<&'a Person, Failure> {
+    match &args.to {
+        None => people
+            .first()
+            .ok_or_else(|| Failure::unexpected("a token without recipients")),
+        Some(to) => people
+            .iter()
+            .find(|p| p.key == to.to_lowercase() || p.address == *to)
+            .ok_or_else(|| {
+                let known = people
+                    .iter()
+                    .map(|p| p.address.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                Failure::new(
+                    Exit::NotFound,
+                    "not_found",
+                    text!(
+                        "this address is not told about this token",
+                        "cette adresse n’est pas prévenue pour ce jeton"
+                    ),
+                )
+                .hint(text!(
+                    "its recipients are {known}",
+                    "ses destinataires sont {known}"
+                ))
+            }),
+    }
+}
+
+/// The stage, and the moment of sending: the slot of that stage, as if every mail left on time.
+fn moment(
+    args: &Args,
+    config: &Config,
+    schedule: &Schedule,
+    token: &Token,
+    reader: &Person,
+    now: DateTime<Utc>,
+) -> (Stage, DateTime<Utc>) {
+    let calendar = &config.calendar;
+    if let Some(days) = args.stage {
+        let stage = Stage::new(days);
+        return (stage, calendar.slot(stage, token.period.expires));
+    }
+    let next = schedule::next_for(calendar, schedule, &token.period, &reader.told(), now);
+    next.map_or((Stage::new(0), now), |due| (due.stage, due.slot))
+}
+
+fn carried(token: &Token, reader: &Person, stage: Stage) -> HashMap<i64, Vec<Carried>> {
+    let one = Carried {
+        mail: 0,
+        token: token.no,
+        id: token.id.clone(),
+        name: token.facts.name.clone(),
+        client: token.facts.client_name.clone(),
+        stage: stage.days(),
+        recipient: reader.key.clone(),
+        expires: token.period.expires,
+        opened_at: token.period.opened_at,
+        dated_at: token.period.dated_at,
+        datapass_id: token.facts.datapass_id.clone(),
+        jti: token.jti.clone(),
+        siret: token.facts.siret.clone(),
+        used_by: token.facts.used_by.clone(),
+        contact: token.facts.contact.clone(),
+    };
+    HashMap::from([(0, vec![one])])
+}

@@ -1,0 +1,117 @@
+//! `run`: the daemon; `run --once`: one pass.
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{self, Rig, SendingStore};
+use crate::cli::{Context, Exit, Failure};
+use crate::clock;
+use crate::config::Config;
+use crate::daemon::{self, Ended};
+use crate::domain::language::text;
+use crate::renewal::reconcile::{Brake, Report};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// One pass: one tick, then what may leave now
+    #[arg(long)]
+    once: bool,
+}
+
+pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
+    start_logging();
+    let loaded = context.load()?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{}", warning.plain(context.out.lang));
+    }
+    if args.once {
+        once(&loaded.config, context).await
+    } else {
+        watch(loaded.config, context).await
+    }
+}
+
+async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
+    let now = clock::now();
+    let sending = SendingStore::open(&config.store, now).await?;
+    let rig = Rig::new(config, sending.store.clone(), CancellationToken::new())?;
+    let report = app::take_over(config, &sending.store, Brake::Keep, now).await?;
+    alarm_about_missing(&report, context);
+    let ticked = rig.tick(now).await?;
+    let step = rig.deliver(now).await?;
+    sending.store.close().await;
+    let in_window = config.calendar.may_leave(now);
+    if context.out.json {
+        let row = json!({
+            "added": report.added, "renewed": report.renewed, "corrected": report.corrected,
+            "restored": report.restored, "archived": report.archived, "kept": report.kept,
+            "owed": ticked.owed, "absorbed": ticked.absorbed, "in_window": in_window,
+            "sent": step.sent, "deferred": step.deferred, "refused": step.refused, "parked": step.parked,
+            "failed": step.failed, "in_doubt": step.in_doubt, "returned": step.returned, "postponed": step.postponed,
+        });
+        context.out.data("run", vec![row])?;
+    } else {
+        let (owed, sent) = (ticked.owed, step.sent);
+        let not_sent = step.deferred
+            + step.refused
+            + step.parked
+            + step.failed
+            + step.in_doubt
+            + step.returned;
+        context.out.say(&text!("{owed} reminders newly owed, {sent} mails sent, {not_sent} not delivered", "rappels nouvellement dus : {owed} ; courriels envoyés : {sent} ; non remis : {not_sent}"))?;
+        if !in_window {
+            context.out.note(&text!(
+                "outside the sending window: nothing leaves now",
+                "hors de la plage d’envoi : rien ne part maintenant"
+            ));
+        }
+    }
+    Ok(if step.is_troubled() {
+        Exit::NotDelivered
+    } else {
+        Exit::Done
+    })
+}
+
+async fn watch(config: Config, context: &mut Context) -> Result<Exit, Failure> {
+    let file = context
+        .file
+        .clone()
+        .or_else(crate::config::default_file)
+        .ok_or_else(Failure::no_config)?;
+    let shown = config.store.display().to_string();
+    match daemon::run(config, file, daemon::Signals::listen()?, || ()).await? {
+        Ended::Asked => Ok(Exit::Done),
+        Ended::LoopDied(why) => Err(Failure::unexpected(&format!(
+            "the daemon stopped by itself: {why}"
+        ))
+        .hint(text!(
+            "the store {shown} is as the last commit left it",
+            "la base {shown} est telle que l’a laissée la dernière écriture"
+        ))),
+    }
+}
+
+fn alarm_about_missing(report: &Report, context: &Context) {
+    let n = report.kept.len();
+    if n > 0 {
+        context.out.note(&text!(
+            "warning: {n} tokens vanished from the file at once and are kept; if that is meant, run `jetond archive --missing`",
+            "avertissement : {n} jetons ont disparu du fichier d’un coup et sont conservés ; si c’est voulu, lancer `jetond archive --missing`"
+        ));
+    }
+}
+
+/// Logs go to stderr; `RUST_LOG` chooses (default: this program's own, from info on).
+pub(super) fn start_logging() {
+    use std::io::IsTerminal as _;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,jetond=info"));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // A second subscriber in one process is refused; the first one stays.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .try_init();
+}

@@ -1,0 +1,206 @@
+//! `simulate`: every mail that will leave, in advance.
+
+use std::io::IsTerminal as _;
+
+use chrono::{DateTime, Utc};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::app;
+use crate::cli::when::{self, Bare};
+use crate::cli::{Context, Exit, Failure};
+use crate::config::Config;
+use crate::domain::calendar::Calendar;
+use crate::domain::language::text;
+use crate::renewal::reconcile::{Brake, reconcile};
+use crate::simulate::{Announced, run as simulate};
+use crate::store::Store;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// From this date on; before today: as if the daemon had run with this file since
+    #[arg(long, value_name = "DATE")]
+    from: Option<String>,
+    /// Up to this date, inclusive [default: 18 months after the beginning]
+    #[arg(long, value_name = "DATE")]
+    to: Option<String>,
+    #[command(flatten)]
+    at: super::At,
+}
+
+/// What a run of the command covers.
+struct Span {
+    start: DateTime<Utc>,
+    /// Mails before it are not shown.
+    shown_from: DateTime<Utc>,
+    end: DateTime<Utc>,
+}
+
+pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let calendar = &config.calendar;
+    let now = args.at.now(calendar)?;
+    let from = args
+        .from
+        .as_deref()
+        .map(|w| when::instant(w, calendar, Bare::StartOfDay))
+        .transpose()?;
+    let to = args
+        .to
+        .as_deref()
+        .map(|w| when::instant(w, calendar, Bare::EndOfDay))
+        .transpose()?;
+
+    let past = from.filter(|from| calendar.date(*from) < calendar.date(now));
+    let (store, start) = match past {
+        Some(from) => {
+            let store = Store::in_memory().await?;
+            reconcile(&store, app::declaration(&config), Brake::Archive, from).await?;
+            (store, from)
+        }
+        None => (app::copy(&config, now).await?, now),
+    };
+    let span = Span {
+        start,
+        shown_from: from.unwrap_or(start),
+        end: to
+            .unwrap_or_else(|| calendar.add_months(from.unwrap_or(start), config.validity_months)),
+    };
+    if span.end < span.start {
+        return Err(Failure::usage(text!(
+            "--to lies before the beginning",
+            "--to précède le début"
+        )));
+    }
+    let count = if context.out.json {
+        print_json(&config, store, &span, context).await?
+    } else {
+        print_table(&config, store, &span, context).await?
+    };
+    let (start, end) = (
+        when::day(span.shown_from, calendar),
+        when::day(span.end, calendar),
+    );
+    context.out.note(&text!(
+        "{count} mails from {start} to {end}",
+        "{count} courriels du {start} au {end}"
+    ));
+    Ok(Exit::Done)
+}
+
+async fn print_json(
+    config: &Config,
+    store: Store,
+    span: &Span,
+    context: &mut Context,
+) -> Result<usize, Failure> {
+    context.out.open_data("simulate")?;
+    let (mut count, mut failed) = (0, None);
+    play(config, store, span, |mail| {
+        if failed.is_none() {
+            failed = context
+                .out
+                .row(count == 0, &row(&mail, &config.calendar))
+                .err();
+        }
+        count += 1;
+    })
+    .await?;
+    if let Some(e) = failed {
+        return Err(e.into());
+    }
+    context.out.close_data()?;
+    Ok(count)
+}
+
+async fn print_table(
+    config: &Config,
+    store: Store,
+    span: &Span,
+    context: &mut Context,
+) -> Result<usize, Failure> {
+    let mut rows = Vec::new();
+    play(config, store, span, |mail| {
+        let tokens: Vec<String> = mail
+            .notices
+            .iter()
+            .map(|n| format!("{} ({})", n.token, n.stage))
+            .collect();
+        rows.push(vec![
+            when::minute(mail.at, &config.calendar),
+            mail.recipient,
+            tokens.join(", "),
+            mail.subject,
+        ]);
+    })
+    .await?;
+    let count = rows.len();
+    let head = context.out.lang.pick(
+        ["WHEN", "TO", "TOKENS (STAGE)", "SUBJECT"],
+        ["QUAND", "À", "JETONS (ÉTAPE)", "OBJET"],
+    );
+    context.out.table(&head, rows, &[0])?;
+    Ok(count)
+}
+
+async fn play(
+    config: &Config,
+    store: Store,
+    span: &Span,
+    mut each: impl FnMut(Announced),
+) -> Result<(), Failure> {
+    let clerk = app::clerk(config, store);
+    let progress = progress(span);
+    simulate(
+        &clerk,
+        &app::planner(config),
+        span.start,
+        span.end,
+        |now, mails| {
+            let done = (now - span.start).num_days().max(0);
+            progress.set_position(done.unsigned_abs());
+            for mail in mails {
+                if mail.at >= span.shown_from {
+                    each(mail);
+                }
+            }
+        },
+    )
+    .await?;
+    progress.finish_and_clear();
+    Ok(())
+}
+
+/// Progress in days, on a terminal only.
+fn progress(span: &Span) -> ProgressBar {
+    let days = (span.end - span.start).num_days().max(1).unsigned_abs();
+    let bar = ProgressBar::new(days);
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} d")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.with_style(style)
+}
+
+fn row(mail: &Announced, calendar: &Calendar) -> Value {
+    let notices: Vec<Value> = mail
+        .notices
+        .iter()
+        .map(|n| {
+            json!({
+                "token": n.token,
+                "stage": n.stage,
+                "days_left": n.days_left,
+                "expires": when::rfc3339(n.expires, calendar),
+            })
+        })
+        .collect();
+    json!({
+        "at": when::rfc3339(mail.at, calendar),
+        "kind": mail.kind,
+        "recipient": mail.recipient,
+        "subject": mail.subject,
+        "notices": notices,
+    })
+}
