@@ -5,3 +5,5 @@ mod config;
 mod config_refused;
 mod mail;
 mod oracle;
+mod smtp;
+mod support;

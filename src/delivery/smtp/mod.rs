@@ -27,7 +27,7 @@ use crate::config::{Deadlines, Smtp, Tls};
 use crate::delivery::outcome::{Outcome, Outgoing, RelayFault, RelayFaultKind, Reply, clean};
 
 /// Slowest pace of a message that is still waited for, in bytes a second.
-const SLOWEST: u32 = 500;
+const SLOWEST: u64 = 500;
 
 /// A relay and what is needed to connect to it, prepared once.
 #[derive(Debug, Clone)]
@@ -169,8 +169,7 @@ impl Session {
         }
         self.state = State::Spent;
         let bytes = body::with_final_dot(mail.bytes);
-        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let limit = self.deadlines.body + Duration::from_secs(u64::from(size / SLOWEST));
+        let limit = body_limit(self.deadlines.body, bytes.len());
 
         let written = within(limit, async {
             // A server that went away meanwhile has not got the dot: nothing is in doubt.
@@ -341,10 +340,28 @@ async fn starttls(
     Ok(Wire::tls(stream))
 }
 
+/// How long a message of this size may take.
+fn body_limit(base: Duration, size: usize) -> Duration {
+    let pace = u64::try_from(size).unwrap_or(u64::MAX) / SLOWEST;
+    base.saturating_add(Duration::from_secs(pace))
+}
+
 fn in_doubt(fault: &Fault) -> Outcome {
     Outcome::InDoubt(clean(&format!("after the final dot: {fault}")))
 }
 
 fn misused(what: &str) -> Outcome {
     Outcome::Relay(RelayFault::new(RelayFaultKind::Protocol, what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_may_take_its_base_time_and_its_size_at_the_slowest_pace() {
+        let base = Deadlines::default().body;
+        assert_eq!(body_limit(base, 0), Duration::from_secs(180));
+        assert_eq!(body_limit(base, 50_000), Duration::from_secs(280));
+    }
 }

@@ -208,3 +208,43 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pair() -> (Wire, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (Wire::plain(ours.unwrap()), theirs.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_stops_reading_ends_at_the_deadline() {
+        let (mut wire, _peer) = pair().await;
+        let more_than_the_buffers_hold = vec![b'x'; 30_000_000];
+        let limit = Duration::from_millis(100);
+        let fault = within(limit, wire.write(&more_than_the_buffers_hold))
+            .await
+            .unwrap_err();
+        let fault = fault.in_phase(Phase::Data);
+        assert_eq!(fault.kind, RelayFaultKind::Timeout);
+    }
+
+    #[tokio::test]
+    async fn a_reply_may_come_in_pieces_and_what_follows_it_is_seen() {
+        let (mut wire, mut peer) = pair().await;
+        let limit = Duration::from_secs(10);
+        let server = async {
+            for piece in [&b"25"[..], b"0-a\r", b"\n250 b\r", b"\n250 c\r\n"] {
+                peer.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let (raw, ()) = tokio::join!(wire.exchange("EHLO x", limit), server);
+        assert_eq!(raw.unwrap().lines, ["a", "b"]);
+        let fault = wire.exchange("NOOP", limit).await.unwrap_err();
+        assert!(matches!(fault, Fault::Unsolicited(_)), "{fault}");
+    }
+}

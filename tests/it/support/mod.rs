@@ -1,0 +1,3 @@
+//! What tests stand on: servers that do what they are told.
+
+pub(crate) mod smtp_server;

@@ -1,0 +1,295 @@
+//! A scripted SMTP server, in process, on a loopback port of its own.
+//!
+//! It runs on a thread of its own, so both async tests and tests of the real binary can use it,
+//! and it ends when it is dropped.
+//!
+//! ```ignore
+//! let server = SmtpServer::start(
+//!     Script::new()
+//!         .at(Phase::Rcpt, Act::Reply("450 4.7.1 greylisted"))   // every time
+//!         .first(2, Phase::Dot, Act::TakeAndDrop)                // the first two times
+//!         .to("old@ville.example", Act::Reply("550 5.1.1 gone")) // RCPT of one recipient
+//!         .tls(Cert::Valid),                                     // offers STARTTLS
+//! );
+//! server.port();          // 127.0.0.1, also reached as "localhost"
+//! server.ca_file();       // the authority that a client should trust
+//! server.accepted();      // messages taken: envelope, bytes, the instant before the answer
+//! server.heard();         // each line a client said, and whether it came encrypted
+//! ```
+//!
+//! Rules are tried in order; the first that fits is acted out, and without one the phase goes
+//! as it should. A message counts as taken ([`Accepted`]) before its answer is written.
+
+mod certificate;
+mod dialogue;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio_rustls::TlsAcceptor;
+
+pub(crate) use self::certificate::Cert;
+
+/// The nine places where things go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Connect,
+    Greeting,
+    Ehlo,
+    Starttls,
+    Auth,
+    Mail,
+    Rcpt,
+    Data,
+    Dot,
+}
+
+/// What the server does instead of what it should.
+#[derive(Debug, Clone)]
+pub(crate) enum Act {
+    /// Answers this (CRLF is added); at the dot a 250 takes the message. 421 also closes.
+    Reply(&'static str),
+    /// Writes these bytes as they are, and goes on.
+    Raw(&'static [u8]),
+    /// Never answers.
+    Hang,
+    /// Answers as it should, a byte every 50 ms, with a long text.
+    Drip,
+    /// Closes instead of answering.
+    Drop,
+    /// Answers as it should, then closes.
+    AnswerAndDrop,
+    /// At the dot: takes the message, then closes without a word.
+    TakeAndDrop,
+    /// At the dot: takes the message, answers so much later.
+    TakeLate(Duration),
+    /// Answers something that is not SMTP.
+    Garbage,
+    /// Answers a reply without end.
+    Oversized,
+}
+
+#[derive(Debug)]
+struct Rule {
+    phase: Phase,
+    recipient: Option<String>,
+    left: Option<usize>,
+    act: Act,
+}
+
+/// What the server will do.
+#[derive(Debug)]
+pub(crate) struct Script {
+    rules: Vec<Rule>,
+    extensions: Vec<&'static str>,
+    cert: Option<Cert>,
+    implicit: bool,
+}
+
+impl Script {
+    /// A server that takes everything: ESMTP with SIZE, DSN and AUTH PLAIN LOGIN, no TLS.
+    pub(crate) fn new() -> Self {
+        let extensions = vec!["SIZE 1000000", "DSN", "AUTH PLAIN LOGIN"];
+        Self {
+            rules: Vec::new(),
+            extensions,
+            cert: None,
+            implicit: false,
+        }
+    }
+
+    /// Every time in this phase.
+    pub(crate) fn at(mut self, phase: Phase, act: Act) -> Self {
+        self.rules.push(Rule {
+            phase,
+            recipient: None,
+            left: None,
+            act,
+        });
+        self
+    }
+
+    /// The first `times` times in this phase.
+    pub(crate) fn first(mut self, times: usize, phase: Phase, act: Act) -> Self {
+        self.rules.push(Rule {
+            phase,
+            recipient: None,
+            left: Some(times),
+            act,
+        });
+        self
+    }
+
+    /// At RCPT of this recipient.
+    pub(crate) fn to(mut self, recipient: &str, act: Act) -> Self {
+        self.rules.push(Rule {
+            phase: Phase::Rcpt,
+            recipient: Some(recipient.to_owned()),
+            left: None,
+            act,
+        });
+        self
+    }
+
+    /// Offers STARTTLS with this certificate.
+    pub(crate) fn tls(mut self, cert: Cert) -> Self {
+        self.cert = Some(cert);
+        self.extensions.push("STARTTLS");
+        self
+    }
+
+    /// Speaks TLS from the first byte.
+    pub(crate) fn implicit_tls(mut self, cert: Cert) -> Self {
+        self.cert = Some(cert);
+        self.implicit = true;
+        self
+    }
+
+    /// Leaves a line out of the reply to EHLO: `"STARTTLS"`, `"AUTH"` …
+    pub(crate) fn without(mut self, keyword: &str) -> Self {
+        self.extensions.retain(|e| !e.starts_with(keyword));
+        self
+    }
+
+    /// Adds a line to the reply to EHLO.
+    pub(crate) fn with(mut self, extension: &'static str) -> Self {
+        self.extensions.push(extension);
+        self
+    }
+}
+
+/// A message that was taken.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepted {
+    /// Just before the answer was written.
+    pub(crate) at: Instant,
+    /// The connection it came over, counted from 0.
+    pub(crate) connection: usize,
+    /// The parameters of MAIL and RCPT as they came: `<a@b> SIZE=12`.
+    pub(crate) from: String,
+    pub(crate) to: Vec<String>,
+    /// Without dot stuffing and final dot.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A line that a client said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) encrypted: bool,
+    pub(crate) line: String,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    connections: usize,
+    accepted: Vec<Accepted>,
+    heard: Vec<Heard>,
+}
+
+struct Shared {
+    rules: Mutex<Vec<Rule>>,
+    extensions: Vec<&'static str>,
+    implicit: bool,
+    acceptor: Option<TlsAcceptor>,
+    log: Mutex<Log>,
+}
+
+/// The running server.
+pub(crate) struct SmtpServer {
+    port: u16,
+    shared: Arc<Shared>,
+    authority: tempfile::NamedTempFile,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl SmtpServer {
+    /// Listens on a free port of 127.0.0.1.
+    pub(crate) fn start(script: Script) -> Self {
+        let authority = tempfile::NamedTempFile::new().unwrap();
+        let acceptor = script
+            .cert
+            .map(|cert| certificate::acceptor(cert, authority.path()));
+        let shared = Arc::new(Shared {
+            rules: Mutex::new(script.rules),
+            extensions: script.extensions,
+            implicit: script.implicit,
+            acceptor,
+            log: Mutex::default(),
+        });
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let served = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                tokio::select! {
+                    () = dialogue::serve(listener, served) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self {
+            port,
+            shared,
+            authority,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// PEM of the authority that a client should trust (empty without TLS).
+    pub(crate) fn ca_file(&self) -> &Path {
+        self.authority.path()
+    }
+
+    /// The messages taken so far.
+    pub(crate) fn accepted(&self) -> Vec<Accepted> {
+        self.shared.log().accepted.clone()
+    }
+
+    /// All that clients said so far, the text of messages included, AUTH answers decoded too.
+    pub(crate) fn heard(&self) -> Vec<Heard> {
+        self.shared.log().heard.clone()
+    }
+
+    /// The connections so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.log().connections
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap()
+    }
+
+    fn act(&self, phase: Phase, argument: &str) -> Option<Act> {
+        let mut rules = self.rules.lock().unwrap();
+        let rule = rules.iter_mut().find(|rule| {
+            let named = |r: &String| argument.contains(&format!("<{r}>"));
+            rule.phase == phase && rule.left != Some(0) && rule.recipient.as_ref().is_none_or(named)
+        })?;
+        rule.left = rule.left.map(|left| left - 1);
+        Some(rule.act.clone())
+    }
+}
