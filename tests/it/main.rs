@@ -1,9 +1,16 @@
 //! Behaviour, through public seams: one crate, with its own support.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails by panicking"
+)]
+
 mod calendar_exhaustive;
 mod config;
 mod config_refused;
 mod mail;
 mod oracle;
+mod real_postfix;
 mod smtp;
 mod support;
+mod ways_out;

@@ -1,0 +1,253 @@
+//! A private Postfix: unpacked under `target/`, never installed, gone with the test.
+//!
+//! It runs under `fakeroot`, so that it takes the same path for root and for anyone else, with
+//! its configuration, queue and mail in a temporary directory, and listens on a free loopback
+//! port. Mail for `ville.example` and `editeur.example` ends in one Maildir; other domains are
+//! refused. Only with `JETOND_TEST_POSTFIX=1` (it downloads packages): [`Postfix::start`] gives
+//! `None` otherwise and says on stderr that the test was left out.
+
+use std::fmt::Write;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long Postfix may take for anything; it takes a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running Postfix.
+pub(crate) struct Postfix {
+    port: u16,
+    place: tempfile::TempDir,
+    master: Child,
+    _faked: Killed,
+}
+
+/// A process that does not outlive its owner, not even when a test panics.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
+impl Postfix {
+    /// Starts one that answers RCPT of these recipients with these replies.
+    pub(crate) fn start(refusals: &[(&str, &str)]) -> Option<Self> {
+        if std::env::var_os("JETOND_TEST_POSTFIX").is_none_or(|v| v != "1") {
+            left_out();
+            return None;
+        }
+        let root = unpacked();
+        let place = tempfile::tempdir().unwrap();
+        // Its daemons reach it under other identities where those are real.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(place.path(), open).unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        write_configuration(&root, place.path(), port, refusals);
+
+        let faked = Command::new(root.join("usr/bin/faked-tcp"))
+            .arg("--foreground")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut faked = Killed(faked);
+        let mut key = String::new();
+        BufReader::new(faked.0.stdout.take().unwrap())
+            .read_line(&mut key)
+            .unwrap();
+        let key = key.split(':').next().unwrap().trim();
+        let libraries = root.join("usr/lib/x86_64-linux-gnu");
+        let preload = find(&root.join("usr/lib"), "libfakeroot-tcp.so");
+        let search = std::env::join_paths([root.join("usr/lib/postfix"), libraries]).unwrap();
+        let master = Command::new(root.join("usr/lib/postfix/sbin/master"))
+            .arg("-c")
+            .arg(place.path().join("conf"))
+            .arg("-d")
+            .env("MAIL_CONFIG", place.path().join("conf"))
+            .env("LD_LIBRARY_PATH", search)
+            .env("LD_PRELOAD", preload)
+            .env("FAKEROOTKEY", key)
+            .current_dir(place.path().join("queue"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Its farewell goes to its process group, which must not be that of the tests.
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let postfix = Self {
+            port,
+            place,
+            master,
+            _faked: faked,
+        };
+        postfix.wait("a greeting", || postfix.greets().then_some(()));
+        Some(postfix)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Waits until so many messages are in the Maildir and gives them as they are there.
+    pub(crate) fn messages(&self, count: usize) -> Vec<Vec<u8>> {
+        let new = self.place.path().join("mail/box/new");
+        self.wait(&format!("{count} messages"), || {
+            let files: Vec<_> = std::fs::read_dir(&new)
+                .ok()?
+                .map(|e| e.unwrap().path())
+                .collect();
+            (files.len() >= count)
+                .then(|| files.iter().map(|f| std::fs::read(f).unwrap()).collect())
+        })
+    }
+
+    fn greets(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else {
+            return false;
+        };
+        let mut code = [0; 3];
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.read_exact(&mut code).is_ok() && &code == b"220"
+    }
+
+    /// Another process gives no other sign than what can be looked at.
+    fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(found) = look() {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let log = std::fs::read_to_string(self.place.path().join("log")).unwrap_or_default();
+        panic!("no {what} from Postfix within {PATIENCE:?}; its log:\n{log}");
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        let _told = Command::new("kill")
+            .arg(self.master.id().to_string())
+            .status();
+        let _ended = self.master.wait();
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "who runs the tests must see what was left out"
+)]
+fn left_out() {
+    eprintln!("left out: JETOND_TEST_POSTFIX=1 is not set");
+}
+
+fn unpacked() -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/debian.sh");
+    let output = Command::new(script)
+        .args(["postfix", "fakeroot", "libfakeroot"])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "tests/debian.sh failed");
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}
+
+fn find(under: &Path, name: &str) -> PathBuf {
+    let mut directories = vec![under.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().is_some_and(|n| n == name) {
+                return path;
+            }
+            if path.is_dir() && !path.is_symlink() {
+                directories.push(path);
+            }
+        }
+    }
+    panic!("no {name} under {}", under.display());
+}
+
+fn write_configuration(root: &Path, place: &Path, port: u16, refusals: &[(&str, &str)]) {
+    for directory in ["conf", "data", "mail"] {
+        std::fs::create_dir(place.join(directory)).unwrap();
+    }
+    for directory in [
+        "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming",
+        "maildrop", "pid", "private", "public", "saved", "trace",
+    ] {
+        std::fs::create_dir_all(place.join("queue").join(directory)).unwrap();
+    }
+    let mut access = String::new();
+    for (recipient, reply) in refusals {
+        write!(access, " {{{recipient} = {reply}}}").unwrap();
+    }
+    if refusals.is_empty() {
+        access.push_str(" {nobody@invalid = OK}");
+    }
+    let (root, place) = (root.display(), place.display());
+    // The accounts are those every Debian has; under fakeroot they need only exist.
+    let main = format!(
+        "compatibility_level = 3.6
+queue_directory = {place}/queue
+data_directory = {place}/data
+daemon_directory = {root}/usr/lib/postfix/sbin
+shlib_directory = {root}/usr/lib/postfix
+command_directory = {root}/usr/sbin
+mail_owner = mail
+setgid_group = games
+default_privs = nobody
+import_environment = MAIL_CONFIG LD_LIBRARY_PATH LD_PRELOAD FAKEROOTKEY
+maillog_file = {place}/log
+maillog_file_prefixes = /
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mx.jetond.test
+mydestination =
+alias_maps =
+alias_database =
+in_flow_delay = 0
+virtual_mailbox_domains = ville.example, editeur.example
+virtual_mailbox_base = {place}/mail
+virtual_mailbox_maps = static:box/
+virtual_uid_maps = static:8
+virtual_gid_maps = static:8
+virtual_minimum_uid = 1
+smtpd_peername_lookup = no
+smtpd_recipient_restrictions =
+    check_recipient_access inline:{{{access} }}, reject_unauth_destination
+"
+    );
+    std::fs::write(format!("{place}/conf/main.cf"), main).unwrap();
+    let master = format!(
+        "127.0.0.1:{port} inet n - n - - smtpd
+postlog unix-dgram n - n - 1 postlogd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+"
+    );
+    std::fs::write(format!("{place}/conf/master.cf"), master).unwrap();
+}
