@@ -51,6 +51,11 @@ impl Out {
         self.stdout.write_all(bytes)
     }
 
+    /// What has been written so far becomes visible.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+
     /// A table that fits the width of a terminal. Columns in `whole` are never broken.
     pub(super) fn table(
         &mut self,
