@@ -138,7 +138,8 @@ struct Pace {
 
 impl Pace {
     fn now(self) -> DateTime<Utc> {
-        self.now + Duration::from_std(self.started.elapsed()).unwrap_or_default()
+        // Whole seconds, like every instant here.
+        self.now + Duration::seconds(self.started.elapsed().as_secs().cast_signed())
     }
 }
 

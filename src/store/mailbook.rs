@@ -8,7 +8,7 @@ use crate::domain::lifecycle::Suppression;
 use crate::store::error::{Result, StoreError};
 use crate::store::journal::Entry;
 use crate::store::outbox::{MailState, count};
-use crate::store::{Store, instant, seconds};
+use crate::store::{Store, Tx, instant, seconds};
 
 /// A mail as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,34 +185,10 @@ impl Store {
                     .await?;
             }
             MailState::Refused | MailState::Parked | MailState::Failed if kind == "reminder" => {
-                // Back to owed and unattached: the next tick puts them into the recipient's
-                // open mail, or a new one. A notice for which a later stage has been recorded
-                // meanwhile stays as it is.
-                let done = sqlx::query(
-                    "UPDATE notice SET state = 'owed', reason = NULL, mail = NULL, settled_at = NULL, leaves_at = $2 \
-                     WHERE mail = $1 AND state = 'failed' \
-                       AND EXISTS (SELECT 1 FROM token t WHERE t.no = notice.token AND t.period = notice.period AND t.state = 'active') \
-                       AND EXISTS (SELECT 1 FROM recipient r WHERE r.token = notice.token AND r.key = notice.recipient AND r.removed_at IS NULL) \
-                       AND NOT EXISTS (SELECT 1 FROM notice l WHERE l.token = notice.token AND l.period = notice.period \
-                         AND l.recipient = notice.recipient AND l.stage < notice.stage)",
-                )
-                .bind(no)
-                .bind(seconds(now))
-                .execute(&mut *tx.inner)
-                .await?;
-                if done.rows_affected() == 0 {
-                    return Err(Refusal::NothingOwed(no));
-                }
+                tx.owe_again(no, now).await?;
             }
             MailState::Refused | MailState::Parked | MailState::Failed => {
-                sqlx::query(
-                    "UPDATE mail SET state = 'queued', next_at = $2, settled_at = NULL, deferred_since = NULL, \
-                       deferrals = 0, doubts = 0, content = NULL WHERE no = $1",
-                )
-                .bind(no)
-                .bind(seconds(now))
-                .execute(&mut *tx.inner)
-                .await?;
+                tx.open_again(no, now).await?
             }
             MailState::Claimed | MailState::Sent | MailState::Cancelled => {
                 return Err(Refusal::State(no, state));
@@ -333,5 +309,58 @@ impl Store {
             notices: carried.iter().map(|c| (c.get(0), c.get(1))).collect(),
             note: r.get("note"),
         })
+    }
+}
+
+impl Tx {
+    /// Puts the failed notices of a lost reminder back on their way: into the recipient's open
+    /// mail if there is one, else into the same mail, which is opened again. A notice for which
+    /// a later stage has been recorded meanwhile stays as it is.
+    async fn owe_again(&mut self, no: i64, now: DateTime<Utc>) -> std::result::Result<(), Refusal> {
+        let open: Option<(i64, String)> = sqlx::query_as(
+            "SELECT o.no, o.state FROM mail m JOIN mail o ON o.recipient = m.recipient WHERE m.no = $1 \
+             AND o.kind = 'reminder' AND o.state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held')",
+        )
+        .bind(no)
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        let into = match &open {
+            None => Some(no),
+            // While that mail is on its way they wait, and the next tick takes them up.
+            Some((open, state)) => MailState::read(state)?.takes_notices().then_some(*open),
+        };
+        let owed = sqlx::query(
+            "UPDATE notice SET state = 'owed', reason = NULL, mail = $3, settled_at = NULL, leaves_at = $2 \
+             WHERE mail = $1 AND state = 'failed' \
+               AND EXISTS (SELECT 1 FROM token t WHERE t.no = notice.token AND t.period = notice.period AND t.state = 'active') \
+               AND EXISTS (SELECT 1 FROM recipient r WHERE r.token = notice.token AND r.key = notice.recipient AND r.removed_at IS NULL) \
+               AND NOT EXISTS (SELECT 1 FROM notice l WHERE l.token = notice.token AND l.period = notice.period \
+                 AND l.recipient = notice.recipient AND l.stage < notice.stage)",
+        )
+        .bind(no)
+        .bind(seconds(now))
+        .bind(into)
+        .execute(&mut *self.inner)
+        .await?;
+        if owed.rows_affected() == 0 {
+            return Err(Refusal::NothingOwed(no));
+        }
+        if open.is_none() {
+            self.open_again(no, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens a settled mail again, as if it had never been tried.
+    async fn open_again(&mut self, no: i64, now: DateTime<Utc>) -> Result<()> {
+        sqlx::query(
+            "UPDATE mail SET state = 'queued', next_at = $2, settled_at = NULL, deferred_since = NULL, \
+               deferrals = 0, doubts = 0, content = NULL WHERE no = $1",
+        )
+        .bind(no)
+        .bind(seconds(now))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@
 mod calendar_exhaustive;
 mod config;
 mod config_refused;
+mod delivery;
 mod mail;
 mod oracle;
 mod real_postfix;

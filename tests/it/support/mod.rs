@@ -2,3 +2,4 @@
 
 pub(crate) mod postfix;
 pub(crate) mod smtp_server;
+pub(crate) mod town;
