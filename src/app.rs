@@ -236,6 +236,10 @@ pub async fn take_over(
     now: DateTime<Utc>,
 ) -> StoreResult<Report> {
     let report = reconcile(store, declaration(config), brake, now).await?;
+    if !report.kept.is_empty() {
+        let note = desk(config).note_about_missing(&report.kept, &config.digest, now);
+        store.settle(&[], &[note], now).await?;
+    }
     if !report.is_empty() {
         tracing::info!(
             added = report.added.len(),

@@ -262,6 +262,19 @@ fn time(now: DateTime<Utc>) -> Finding {
     }
 }
 
+/// Mails cannot leave.
+fn unreachable(fault: &RelayFault) -> Finding {
+    Finding {
+        what: "mail",
+        exit: Exit::NotDelivered,
+        said: text!(
+            "mails cannot leave: {fault}",
+            "les courriels ne peuvent pas partir : {fault}"
+        ),
+        hint: Some(advice(fault.kind)),
+    }
+}
+
 fn transport(config: &Config) -> Finding {
     let said = match &config.mail.transport {
         Transport::File { directory } => {
@@ -307,15 +320,7 @@ async fn online(config: &Config) -> Finding {
             }
             finding
         }
-        Err(fault) => Finding {
-            what: "mail",
-            exit: Exit::NotDelivered,
-            said: text!(
-                "mails cannot leave: {fault}",
-                "les courriels ne peuvent pas partir : {fault}"
-            ),
-            hint: Some(advice(fault.kind)),
-        },
+        Err(fault) => unreachable(&fault),
     }
 }
 

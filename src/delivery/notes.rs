@@ -18,6 +18,9 @@ use crate::store::outbox::Claimed;
 use crate::store::settle::NewNote;
 use crate::tick::message_id;
 
+/// Ids that a note names one by one.
+const LISTED: usize = 20;
+
 /// Why a reminder did not reach its recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -159,6 +162,58 @@ impl Desk {
                 }
             })
             .collect()
+    }
+}
+
+impl Desk {
+    /// The alarm about tokens that vanished from the file at once and are kept active; once for
+    /// each state of the file (`digest`).
+    pub fn note_about_missing(
+        &self,
+        missing: &[String],
+        digest: &str,
+        now: DateTime<Utc>,
+    ) -> NewNote {
+        let n = missing.len();
+        let ids = missing
+            .iter()
+            .take(LISTED)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = if n > LISTED { "…" } else { "" };
+        let subject = text!(
+            "{n} tokens vanished from the file",
+            "{n} jetons ont disparu du fichier"
+        );
+        let body = vec![
+            text!(
+                "{n} tokens are no longer in the configuration: {ids}{more}. So many at once look like an accident: they are kept, and their reminders go on.",
+                "{n} jetons ne sont plus dans la configuration : {ids}{more}. Un si grand nombre d’un coup ressemble à un accident : ils sont conservés, et leurs rappels continuent."
+            ),
+            text!(
+                "If it is one, put them back into the file. If it is meant, run `jetond archive --missing`.",
+                "Si c’en est un, les remettre dans le fichier. Si c’est voulu, lancer `jetond archive --missing`."
+            ),
+        ];
+        let cause = format!("file:{digest}");
+        let key = self.contact.key();
+        let mut hash = Sha256::new();
+        hash.update(format!("note_missing\0{cause}\0{key}"));
+        NewNote {
+            kind: "note_missing",
+            cause,
+            recipient: key,
+            address: self.contact.as_str().to_owned(),
+            message_id: message_id(hash, self.from.address.ascii_domain()),
+            words: Words {
+                subject,
+                body,
+                language: self.language,
+            }
+            .to_row(),
+            next_at: self.calendar.next_leave(now),
+        }
     }
 }
 

@@ -432,3 +432,40 @@ async fn a_cancelled_mail_does_not_leave_and_its_notices_say_so() {
     );
     assert_eq!(town.uncovered().await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_vanish_at_once_are_kept_at_a_start_and_told() {
+    let server = SmtpServer::start(Script::new());
+    let tokens: Vec<String> = (0..4)
+        .map(|n| token(&format!("t{n}"), EXPIRES, &[ONE]))
+        .collect();
+    let mut town = Town::start(&(head(server.port()) + &tokens.concat()), at(MORNING)).await;
+    let slip = head(server.port()) + &tokens[0];
+    let reload = town.reload(&slip).await;
+    assert_eq!(
+        reload.refused,
+        ["t1", "t2", "t3"],
+        "a running daemon refuses the file"
+    );
+    let start = town.start_again().await;
+    assert_eq!(
+        (start.kept.len(), start.archived.len()),
+        (3, 0),
+        "a start runs and keeps them"
+    );
+    assert_eq!(
+        town.notes().await,
+        [("note_missing".to_owned(), "dsi@ville.example".to_owned())]
+    );
+    town.start_again().await;
+    assert_eq!(
+        town.notes().await.len(),
+        1,
+        "once for each state of the file"
+    );
+    let step = town.pass().await;
+    assert_eq!(
+        step.sent, 2,
+        "the reminder of all four tokens, and the alarm"
+    );
+}
