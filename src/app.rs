@@ -72,19 +72,29 @@ pub fn declaration(config: &Config) -> Declaration<'_> {
     }
 }
 
-/// The templates of a configuration, each of them tried out.
+/// The templates of a configuration. Those of a person are tried out at once, every text of
+/// them; the built-in ones cannot fail in the field, and [`proven_templates`] tries them too.
 ///
 /// # Errors
 /// A file that cannot be read, and every template that fails.
 pub fn templates(config: &Config) -> Result<Templates, SetupError> {
-    let templates = match &config.mail.templates {
-        None => Templates::built_in(),
-        Some(directory) => {
-            let files = read_templates(directory)?;
-            Templates::with_overrides(files.into_iter())
-                .map_err(|e| SetupError::Templates(vec![e]))?
-        }
+    match &config.mail.templates {
+        None => Ok(Templates::built_in()),
+        Some(_) => proven_templates(config),
+    }
+}
+
+/// The templates of a configuration, every text tried out.
+///
+/// # Errors
+/// As [`templates`].
+pub fn proven_templates(config: &Config) -> Result<Templates, SetupError> {
+    let files = match &config.mail.templates {
+        None => Vec::new(),
+        Some(directory) => read_templates(directory)?,
     };
+    let templates =
+        Templates::with_overrides(files.into_iter()).map_err(|e| SetupError::Templates(vec![e]))?;
     templates
         .proof(&config.calendar)
         .map_err(SetupError::Templates)?;

@@ -120,7 +120,7 @@ fn said_of_config(config: &Config) -> Finding {
 }
 
 fn templates(config: &Config) -> Finding {
-    match app::templates(config) {
+    match app::proven_templates(config) {
         Ok(_) => {
             let said = match &config.mail.templates {
                 None => text!("the built-in ones", "ceux du programme"),
