@@ -8,7 +8,9 @@
 mod calendar_exhaustive;
 mod config;
 mod config_refused;
+mod coverage;
 mod delivery;
+mod demo;
 mod mail;
 mod oracle;
 mod real_postfix;
