@@ -11,6 +11,9 @@ use crate::daemon::{self, Ended};
 use crate::domain::language::text;
 use crate::renewal::reconcile::{Brake, Report};
 
+/// Warnings about the config that a start logs one by one.
+const LOGGED: usize = 20;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// One pass: one tick, then what may leave now
@@ -21,8 +24,14 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     start_logging();
     let loaded = context.load()?;
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings.iter().take(LOGGED) {
         tracing::warn!("{}", warning.plain(context.out.lang));
+    }
+    if let Some(more) = loaded.warnings.len().checked_sub(LOGGED).filter(|n| *n > 0) {
+        tracing::warn!(
+            more,
+            "further warnings about the config; `jetond check` shows them"
+        );
     }
     if args.once {
         once(&loaded.config, context).await

@@ -4,6 +4,11 @@
 //! argument, and every function is total. The shell around it (store, tick, delivery) only
 //! carries out what this module decides, and `simulate` calls the very same functions.
 
+#![warn(
+    clippy::wildcard_enum_match_arm,
+    reason = "a new stage, state or role must fail to compile until it is handled"
+)]
+
 pub mod address;
 pub mod calendar;
 pub mod holidays;
