@@ -4,7 +4,7 @@
 use jetond::store::coverage::Why;
 
 use crate::support::smtp_server::{Act, Phase, Script, SmtpServer};
-use crate::support::town::{Town, at, head, token};
+use crate::support::daemon::{Town, at, head, token};
 
 const EXPIRES: &str = "2026-12-15";
 const BEFORE: &str = "2026-11-29T08:00:00Z";

@@ -5,7 +5,7 @@ use jetond::store::mailbook::Refusal;
 use jetond::store::outbox::MailState;
 
 use crate::support::smtp_server::{Accepted, Act, Phase, Script, SmtpServer};
-use crate::support::town::{Town, at, head, token};
+use crate::support::daemon::{Town, at, head, token};
 
 /// 15 days before the end of every token here, at the opening.
 const MORNING: &str = "2026-11-30T08:00:00Z";

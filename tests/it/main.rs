@@ -17,3 +17,4 @@ mod real_postfix;
 mod smtp;
 mod support;
 mod ways_out;
+mod year_of_mornings;

@@ -1,5 +1,8 @@
-//! What tests stand on: servers that do what they are told.
+//! What tests stand on: the program itself, and servers that do what they are told.
 
+pub(crate) mod daemon;
+pub(crate) mod debian;
 pub(crate) mod postfix;
+pub(crate) mod program;
 pub(crate) mod smtp_server;
 pub(crate) mod town;

@@ -3,7 +3,7 @@
 //! It runs under `fakeroot`, so that it takes the same path for root and for anyone else, with
 //! its configuration, queue and mail in a temporary directory, and listens on a free loopback
 //! port. Mail for `ville.example` and `editeur.example` ends in one Maildir; other domains are
-//! refused. Only with `JETOND_TEST_POSTFIX=1` (it downloads packages): [`Postfix::start`] gives
+//! refused. Only with `JETOND_TEST_REAL=1` (it downloads packages): [`Postfix::start`] gives
 //! `None` otherwise and says on stderr that the test was left out.
 
 use std::fmt::Write;
@@ -13,6 +13,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::support::debian;
 
 /// How long Postfix may take for anything; it takes a second.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,11 +40,7 @@ impl Drop for Killed {
 impl Postfix {
     /// Starts one that answers RCPT of these recipients with these replies.
     pub(crate) fn start(refusals: &[(&str, &str)]) -> Option<Self> {
-        if std::env::var_os("JETOND_TEST_POSTFIX").is_none_or(|v| v != "1") {
-            left_out();
-            return None;
-        }
-        let root = unpacked();
+        let root = debian::unpacked(&["postfix", "fakeroot", "libfakeroot"])?;
         let place = tempfile::tempdir().unwrap();
         // Its daemons reach it under other identities where those are real.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -65,8 +63,8 @@ impl Postfix {
             .read_line(&mut key)
             .unwrap();
         let key = key.split(':').next().unwrap().trim();
-        let libraries = root.join("usr/lib/x86_64-linux-gnu");
-        let preload = find(&root.join("usr/lib"), "libfakeroot-tcp.so");
+        let libraries = root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH));
+        let preload = debian::find(&root.join("usr/lib"), "libfakeroot-tcp.so");
         let search = std::env::join_paths([root.join("usr/lib/postfix"), libraries]).unwrap();
         let master = Command::new(root.join("usr/lib/postfix/sbin/master"))
             .arg("-c")
@@ -100,14 +98,30 @@ impl Postfix {
 
     /// Waits until so many messages are in the Maildir and gives them as they are there.
     pub(crate) fn messages(&self, count: usize) -> Vec<Vec<u8>> {
+        let read = |file: &PathBuf| std::fs::read(file).unwrap();
+        self.files(count).iter().map(read).collect()
+    }
+
+    /// Waits until so many messages are in the Maildir and takes them out of it.
+    pub(crate) fn take(&self, count: usize) -> Vec<Vec<u8>> {
+        let files = self.files(count);
+        let take = |file: &PathBuf| {
+            let message = std::fs::read(file).unwrap();
+            std::fs::remove_file(file).unwrap();
+            message
+        };
+        files.iter().map(take).collect()
+    }
+
+    fn files(&self, count: usize) -> Vec<PathBuf> {
+        if count == 0 {
+            return Vec::new();
+        }
         let new = self.place.path().join("mail/box/new");
         self.wait(&format!("{count} messages"), || {
-            let files: Vec<_> = std::fs::read_dir(&new)
-                .ok()?
-                .map(|e| e.unwrap().path())
-                .collect();
-            (files.len() >= count)
-                .then(|| files.iter().map(|f| std::fs::read(f).unwrap()).collect())
+            let entries = std::fs::read_dir(&new).ok()?;
+            let files: Vec<_> = entries.map(|e| e.unwrap().path()).collect();
+            (files.len() >= count).then_some(files)
         })
     }
 
@@ -141,41 +155,6 @@ impl Drop for Postfix {
             .status();
         let _ended = self.master.wait();
     }
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "who runs the tests must see what was left out"
-)]
-fn left_out() {
-    eprintln!("left out: JETOND_TEST_POSTFIX=1 is not set");
-}
-
-fn unpacked() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/debian.sh");
-    let output = Command::new(script)
-        .args(["postfix", "fakeroot", "libfakeroot"])
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "tests/debian.sh failed");
-    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
-}
-
-fn find(under: &Path, name: &str) -> PathBuf {
-    let mut directories = vec![under.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(&directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.file_name().is_some_and(|n| n == name) {
-                return path;
-            }
-            if path.is_dir() && !path.is_symlink() {
-                directories.push(path);
-            }
-        }
-    }
-    panic!("no {name} under {}", under.display());
 }
 
 fn write_configuration(root: &Path, place: &Path, port: u16, refusals: &[(&str, &str)]) {

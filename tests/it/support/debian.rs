@@ -1,0 +1,50 @@
+//! Programs of Debian, unpacked under `target/` and never installed.
+//!
+//! Only with `JETOND_TEST_REAL=1`, because this downloads packages; `tests/run.sh` sets it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The directory that these packages are unpacked in; `None`, with a word on stderr, when tests
+/// with real programs are not asked for.
+pub(crate) fn unpacked(packages: &[&str]) -> Option<PathBuf> {
+    if std::env::var_os("JETOND_TEST_REAL").is_none_or(|v| v != "1") {
+        left_out();
+        return None;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/debian.sh");
+    let output = Command::new(script)
+        .args(packages)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "tests/debian.sh failed");
+    Some(PathBuf::from(
+        String::from_utf8(output.stdout).unwrap().trim(),
+    ))
+}
+
+/// The file of this name below a directory.
+pub(crate) fn find(under: &Path, name: &str) -> PathBuf {
+    let mut directories = vec![under.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().is_some_and(|n| n == name) {
+                return path;
+            }
+            if path.is_dir() && !path.is_symlink() {
+                directories.push(path);
+            }
+        }
+    }
+    panic!("no {name} under {}", under.display());
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "who runs the tests must see what was left out"
+)]
+fn left_out() {
+    eprintln!("left out: JETOND_TEST_REAL=1 is not set");
+}

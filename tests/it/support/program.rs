@@ -1,0 +1,117 @@
+//! The program itself, as cargo built it, at any moment of the calendar.
+//!
+//! The clock is libfaketime's: it starts at the given instant and goes on from there. The
+//! monotonic clock stays the machine's, so waiting and deadlines are not touched.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::support::debian;
+
+/// The program with a configuration file in a directory of its own.
+pub(crate) struct Program {
+    place: tempfile::TempDir,
+    faketime: Option<PathBuf>,
+}
+
+impl Program {
+    /// On the machine's clock.
+    pub(crate) fn new(config: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("config.toml"), config).unwrap();
+        Self {
+            place,
+            faketime: None,
+        }
+    }
+
+    /// On any clock; `None` when tests with real programs are not asked for.
+    pub(crate) fn timeless(config: &str) -> Option<Self> {
+        let root = debian::unpacked(&["libfaketime"])?;
+        let faketime = debian::find(&root.join("usr/lib"), "libfaketimeMT.so.1");
+        Some(Self {
+            faketime: Some(faketime),
+            ..Self::new(config)
+        })
+    }
+
+    /// Where the configuration, the store and the outbox are.
+    pub(crate) fn place(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Writes the configuration anew.
+    pub(crate) fn rewrite(&self, config: &str) {
+        std::fs::write(self.place().join("config.toml"), config).unwrap();
+    }
+
+    /// A command of the program, with nothing of the surroundings that could steer it.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jetond"));
+        command
+            .args(args)
+            .env_clear()
+            .env("LANG", "C")
+            .env("TZ", "UTC")
+            .current_dir(self.place())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The same, begun at an instant.
+    pub(crate) fn command_at(&self, now: DateTime<Utc>, args: &[&str]) -> Command {
+        let faketime = self.faketime.as_ref().expect("it was made timeless");
+        let mut command = self.command(args);
+        command
+            .env("LD_PRELOAD", faketime)
+            .env("FAKETIME", now.format("@%Y-%m-%d %H:%M:%S").to_string())
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("NO_FAKE_STAT", "1");
+        command
+    }
+
+    /// What a command with `--json` says at an instant; it must end well.
+    pub(crate) fn json_at(&self, now: DateTime<Utc>, args: &[&str]) -> Vec<Value> {
+        rows(self.command_at(now, args), args)
+    }
+
+    /// What a command with `--json` says; it must end well.
+    pub(crate) fn json(&self, args: &[&str]) -> Vec<Value> {
+        rows(self.command(args), args)
+    }
+}
+
+fn rows(mut command: Command, args: &[&str]) -> Vec<Value> {
+    let output = command.arg("--json").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    answer["data"].as_array().unwrap().clone()
+}
+
+/// All that a command said, for the message of a test that fails.
+pub(crate) fn said(output: &Output) -> String {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// Ends a process as a power cut would.
+pub(crate) fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What libfaketime shares within a process is left behind when that has no time to end.
+    for name in ["faketime_shm_", "sem.faketime_sem_"] {
+        let _absent = std::fs::remove_file(format!("/dev/shm/{name}{}", child.id()));
+    }
+}
+
+/// Sends a signal by its name.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
