@@ -11,6 +11,7 @@ mod config_refused;
 mod coverage;
 mod delivery;
 mod demo;
+mod kill;
 mod mail;
 mod oracle;
 mod real_postfix;

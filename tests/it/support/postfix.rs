@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::debian;
+use crate::support::program::signal;
 
 /// How long Postfix may take for anything; it takes a second.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -150,9 +151,7 @@ impl Postfix {
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        let _told = Command::new("kill")
-            .arg(self.master.id().to_string())
-            .status();
+        signal(self.master.id(), "TERM");
         let _ended = self.master.wait();
     }
 }

@@ -3,13 +3,19 @@
 //! The clock is libfaketime's: it starts at the given instant and goes on from there. The
 //! monotonic clock stays the machine's, so waiting and deadlines are not touched.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::support::debian;
+
+/// How long the program may take to say a word; it takes a moment.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program with a configuration file in a directory of its own.
 pub(crate) struct Program {
@@ -97,20 +103,78 @@ pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", text(&output.stdout), text(&output.stderr))
 }
 
-/// Ends a process as a power cut would.
-pub(crate) fn kill(child: &mut Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // What libfaketime shares within a process is left behind when that has no time to end.
-    for name in ["faketime_shm_", "sem.faketime_sem_"] {
-        let _absent = std::fs::remove_file(format!("/dev/shm/{name}{}", child.id()));
+/// The program while it runs; it does not outlive its owner.
+pub(crate) struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (told, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // Whoever is no longer listening does not mind.
+                let _unheard = told.send(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Waits until it says this on stderr.
+    pub(crate) fn wait_for(&self, word: &str) {
+        let mut before = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(word) => return,
+                Ok(line) => before.push(line),
+                Err(e) => panic!("it never said {word:?} ({e}), but {before:#?}"),
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Waits for its end and tells its exit code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// Ends it as a power cut would; tells whether it was still running.
+    pub(crate) fn kill(mut self) -> bool {
+        let running = self.child.try_wait().unwrap().is_none();
+        self.end();
+        running
+    }
+
+    fn end(&mut self) {
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+        // What libfaketime shares within a process stays behind when that has no time to end.
+        for name in ["faketime_shm_", "sem.faketime_sem_"] {
+            let _absent = std::fs::remove_file(format!("/dev/shm/{name}{}", self.child.id()));
+        }
     }
 }
 
-/// Sends a signal by its name.
-pub(crate) fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill")
-        .args(["-s", name, &child.id().to_string()])
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Sends a signal by its name, through the shell: not every machine has `kill` as a program.
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -s {name} {process}")])
         .status()
         .unwrap();
     assert!(sent.success());

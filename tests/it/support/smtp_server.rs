@@ -24,12 +24,15 @@ mod certificate;
 mod dialogue;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::certificate::Cert;
+
+/// How long a client may take to come; it takes a moment.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The nine places where things go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +196,8 @@ struct Shared {
     implicit: bool,
     acceptor: Option<TlsAcceptor>,
     log: Mutex<Log>,
+    /// Something was added to the log.
+    news: Condvar,
 }
 
 /// The running server.
@@ -217,6 +222,7 @@ impl SmtpServer {
             implicit: script.implicit,
             acceptor,
             log: Mutex::default(),
+            news: Condvar::new(),
         });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -263,6 +269,32 @@ impl SmtpServer {
         self.shared.log().heard.clone()
     }
 
+    /// The number of messages taken so far.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.log().accepted.len()
+    }
+
+    /// The number of lines heard so far.
+    pub(crate) fn lines(&self) -> usize {
+        self.shared.log().heard.len()
+    }
+
+    /// Waits until so many messages are taken, and so many lines heard.
+    pub(crate) fn wait_for(&self, messages: usize, lines: usize) {
+        let short = |log: &mut Log| log.accepted.len() < messages || log.heard.len() < lines;
+        let log = self.shared.log();
+        let (log, wait) = self
+            .shared
+            .news
+            .wait_timeout_while(log, PATIENCE, short)
+            .unwrap();
+        let (taken, heard) = (log.accepted.len(), log.heard.len());
+        assert!(
+            !wait.timed_out(),
+            "{taken} messages of {messages}, {heard} lines of {lines} came within {PATIENCE:?}"
+        );
+    }
+
     /// The connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.log().connections
@@ -281,6 +313,16 @@ impl Drop for SmtpServer {
 impl Shared {
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap()
+    }
+
+    fn take(&self, message: Accepted) {
+        self.log().accepted.push(message);
+        self.news.notify_all();
+    }
+
+    fn hear(&self, encrypted: bool, line: String) {
+        self.log().heard.push(Heard { encrypted, line });
+        self.news.notify_all();
     }
 
     fn act(&self, phase: Phase, argument: &str) -> Option<Act> {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::{Accepted, Act, Heard, Phase, Shared};
+use super::{Accepted, Act, Phase, Shared};
 
 /// The connection is over, for whatever reason.
 struct Over;
@@ -165,7 +165,7 @@ impl Connection<'_> {
         match self.shared.act(Phase::Dot, "") {
             Some(act) => self.perform(act, usual, Some(accepted)).await?,
             None => {
-                self.shared.log().accepted.push(accepted);
+                self.shared.take(accepted);
                 self.say(usual).await?;
                 true
             }
@@ -188,7 +188,7 @@ impl Connection<'_> {
         message: Option<Accepted>,
     ) -> Result<bool, Over> {
         let shared = self.shared;
-        let take = || shared.log().accepted.extend(message.clone());
+        let take = || message.clone().into_iter().for_each(|m| shared.take(m));
         match act {
             Act::Reply(reply) => {
                 let went = reply.get(..3) == usual.get(..3);
@@ -257,8 +257,7 @@ impl Connection<'_> {
     }
 
     fn hear(&self, line: String) {
-        let encrypted = self.encrypted;
-        self.shared.log().heard.push(Heard { encrypted, line });
+        self.shared.hear(self.encrypted, line);
     }
 
     async fn line(&mut self) -> Result<String, Over> {
