@@ -79,19 +79,18 @@ impl Store {
             .await?;
         let mut found: Vec<Uncovered> = rows
             .iter()
-            .filter_map(|r| {
-                let stranded: bool = r.get(4);
-                let since = instant(r.get(3));
-                let why = if stranded { Why::Stranded } else { Why::Late };
-                (stranded || since < now - PATIENCE).then(|| Uncovered {
-                    token: r.get(0),
-                    stage: r.get(1),
-                    recipient: r.get(2),
-                    since,
-                    why,
+            .map(|r| {
+                let stranded: bool = r.try_get(4)?;
+                Ok(Uncovered {
+                    token: r.try_get(0)?,
+                    stage: r.try_get(1)?,
+                    recipient: r.try_get(2)?,
+                    since: instant(r.try_get(3)?),
+                    why: if stranded { Why::Stranded } else { Why::Late },
                 })
             })
-            .collect();
+            .collect::<Result<_>>()?;
+        found.retain(|u| u.why == Why::Stranded || u.since < now - PATIENCE);
         found.extend(self.unseen(calendar, now).await?);
         found.sort_by(|a, b| {
             (a.since, &a.token, a.stage, &a.recipient).cmp(&(
@@ -138,28 +137,28 @@ impl Store {
 
         let recorded: HashSet<(i64, i32, &str)> = notices
             .iter()
-            .map(|r| (r.get(0), r.get(1), r.get(2)))
-            .collect();
+            .map(|r| Ok((r.try_get(0)?, r.try_get(1)?, r.try_get(2)?)))
+            .collect::<Result<_>>()?;
         let mut people: HashMap<i64, Vec<(&str, Told)>> = HashMap::new();
         for r in &recipients {
             let from_stage = r
-                .get::<Option<i64>, _>(2)
+                .try_get::<Option<i64>, _>(2)?
                 .and_then(|n| u32::try_from(n).ok());
-            people.entry(r.get(0)).or_default().push((
-                r.get(1),
+            people.entry(r.try_get(0)?).or_default().push((
+                r.try_get(1)?,
                 Told {
                     from_stage,
-                    since: instant(r.get(3)),
+                    since: instant(r.try_get(3)?),
                 },
             ));
         }
         let mut unseen = Vec::new();
         for t in &tokens {
-            let (no, id): (i64, &str) = (t.get(0), t.get(1));
+            let (no, id): (i64, &str) = (t.try_get(0)?, t.try_get(1)?);
             let period = Period {
-                expires: instant(t.get(3)),
-                opened_at: instant(t.get(4)),
-                dated_at: instant(t.get(5)),
+                expires: instant(t.try_get(3)?),
+                opened_at: instant(t.try_get(4)?),
+                dated_at: instant(t.try_get(5)?),
             };
             let due = schedule::due(calendar, &schedule, &period, now);
             for (key, told) in people.get(&no).into_iter().flatten() {

@@ -148,32 +148,32 @@ impl Tx {
         rows.iter()
             .map(|r| {
                 let jti = |s: Option<String>| s.and_then(|s| Jti::parse(&s).ok());
-                let file_jti: Option<String> = r.get(9);
+                let file_jti: Option<String> = r.try_get(9)?;
                 Ok(Known {
-                    no: r.get(0),
-                    id: r.get(1),
-                    origin: Origin::from_word(r.get(2)).ok_or_else(|| damaged("origin"))?,
-                    state: State::from_word(r.get(3)).ok_or_else(|| damaged("token state"))?,
-                    state_by: By::from_word(r.get(4)).ok_or_else(|| damaged("state_by"))?,
-                    period: r.get(5),
+                    no: r.try_get(0)?,
+                    id: r.try_get(1)?,
+                    origin: Origin::from_word(r.try_get(2)?).ok_or_else(|| damaged("origin"))?,
+                    state: State::from_word(r.try_get(3)?).ok_or_else(|| damaged("token state"))?,
+                    state_by: By::from_word(r.try_get(4)?).ok_or_else(|| damaged("state_by"))?,
+                    period: r.try_get(5)?,
                     recorded: FileDates {
-                        expires: instant(r.get(6)),
-                        jti: jti(r.get(7)),
+                        expires: instant(r.try_get(6)?),
+                        jti: jti(r.try_get(7)?),
                     },
-                    file: r.get::<Option<i64>, _>(8).map(|at| FileDates {
+                    file: r.try_get::<Option<i64>, _>(8)?.map(|at| FileDates {
                         expires: instant(at),
                         jti: jti(file_jti),
                     }),
                     facts: Facts {
-                        name: r.get(10),
-                        client: r.get(11),
-                        client_name: r.get(12),
-                        datapass_id: r.get(13),
-                        siret: r.get(14),
-                        used_by: list(r.get(15)),
-                        tags: list(r.get(16)),
-                        language: r.get(17),
-                        contact: r.get(18),
+                        name: r.try_get(10)?,
+                        client: r.try_get(11)?,
+                        client_name: r.try_get(12)?,
+                        datapass_id: r.try_get(13)?,
+                        siret: r.try_get(14)?,
+                        used_by: list(r.try_get(15)?),
+                        tags: list(r.try_get(16)?),
+                        language: r.try_get(17)?,
+                        contact: r.try_get(18)?,
                     },
                 })
             })
@@ -190,21 +190,22 @@ impl Tx {
         )
         .fetch_all(&mut *self.inner)
         .await?;
-        Ok(rows
-            .iter()
-            .map(|r| KnownRecipient {
-                token: r.get(0),
-                key: r.get(1),
-                address: r.get(2),
-                name: r.get(3),
-                role: r.get(4),
-                language: r.get(5),
-                from_stage: r
-                    .get::<Option<i64>, _>(6)
-                    .and_then(|n| u32::try_from(n).ok()),
-                removed: r.get(7),
+        rows.iter()
+            .map(|r| {
+                Ok(KnownRecipient {
+                    token: r.try_get(0)?,
+                    key: r.try_get(1)?,
+                    address: r.try_get(2)?,
+                    name: r.try_get(3)?,
+                    role: r.try_get(4)?,
+                    language: r.try_get(5)?,
+                    from_stage: r
+                        .try_get::<Option<i64>, _>(6)?
+                        .and_then(|n| u32::try_from(n).ok()),
+                    removed: r.try_get(7)?,
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// The number after that of the last token.

@@ -117,10 +117,9 @@ impl Tx {
         .bind(json(tokens))
         .fetch_all(&mut *self.inner)
         .await?;
-        Ok(rows
-            .iter()
-            .map(|r| (r.get(0), r.get(1), r.get(2), r.get(3)))
-            .collect())
+        rows.iter()
+            .map(|r| Ok((r.try_get(0)?, r.try_get(1)?, r.try_get(2)?, r.try_get(3)?)))
+            .collect()
     }
 
     /// Takes notices back that are not due any more: (token, period, stage, recipient).

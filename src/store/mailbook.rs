@@ -124,12 +124,14 @@ impl Store {
                 .await?;
         let attempts = attempts
             .iter()
-            .map(|r| Attempt {
-                at: instant(r.get(0)),
-                outcome: r.get(1),
-                reply: r.get(2),
+            .map(|r| {
+                Ok(Attempt {
+                    at: instant(r.try_get(0)?),
+                    outcome: r.try_get(1)?,
+                    reply: r.try_get(2)?,
+                })
             })
-            .collect();
+            .collect::<Result<_>>()?;
         Ok(Some((self.mail_row(&row).await?, attempts)))
     }
 
@@ -142,7 +144,7 @@ impl Store {
             .fetch_all(&self.pool)
             .await?;
         rows.iter()
-            .map(|r| Ok((MailState::read(r.get(0))?, count(r.get(1)))))
+            .map(|r| Ok((MailState::read(r.try_get(0)?)?, count(r.try_get(1)?))))
             .collect()
     }
 
@@ -154,7 +156,9 @@ impl Store {
         let rows = sqlx::query("SELECT state, count(*) FROM notice GROUP BY state ORDER BY state")
             .fetch_all(&self.pool)
             .await?;
-        Ok(rows.iter().map(|r| (r.get(0), count(r.get(1)))).collect())
+        rows.iter()
+            .map(|r| Ok((r.try_get(0)?, count(r.try_get(1)?))))
+            .collect()
     }
 
     /// Makes a mail leave at the next occasion: an open one now, a refused, parked or failed one
@@ -174,8 +178,8 @@ impl Store {
             .fetch_optional(&mut *tx.inner)
             .await?
             .ok_or(Refusal::NotFound(no))?;
-        let state = MailState::read(row.get(0))?;
-        let kind: String = row.get(1);
+        let state = MailState::read(row.try_get(0)?)?;
+        let kind: String = row.try_get(1)?;
         match state {
             MailState::Queued | MailState::Deferred | MailState::InDoubt | MailState::Held => {
                 sqlx::query("UPDATE mail SET next_at = $2, state = CASE WHEN state = 'held' THEN 'queued' ELSE state END WHERE no = $1")
@@ -287,7 +291,7 @@ impl Store {
     }
 
     async fn mail_row(&self, r: &sqlx::sqlite::SqliteRow) -> Result<MailRow> {
-        let no: i64 = r.get("no");
+        let no: i64 = r.try_get("no")?;
         let carried = sqlx::query(
             "SELECT t.id, n.stage FROM notice n JOIN token t ON t.no = n.token WHERE n.mail = $1 ORDER BY n.stage, t.id",
         )
@@ -296,18 +300,21 @@ impl Store {
         .await?;
         Ok(MailRow {
             no,
-            message_id: r.get("message_id"),
-            kind: r.get("kind"),
-            address: r.get("address"),
-            state: MailState::read(r.get("state"))?,
-            created_at: instant(r.get("created_at")),
-            next_at: r.get::<Option<i64>, _>("next_at").map(instant),
-            attempts: count(r.get("attempts")),
-            settled_at: r.get::<Option<i64>, _>("settled_at").map(instant),
-            reply: r.get("reply"),
-            subject: r.get("subject"),
-            notices: carried.iter().map(|c| (c.get(0), c.get(1))).collect(),
-            note: r.get("note"),
+            message_id: r.try_get("message_id")?,
+            kind: r.try_get("kind")?,
+            address: r.try_get("address")?,
+            state: MailState::read(r.try_get("state")?)?,
+            created_at: instant(r.try_get("created_at")?),
+            next_at: r.try_get::<Option<i64>, _>("next_at")?.map(instant),
+            attempts: count(r.try_get("attempts")?),
+            settled_at: r.try_get::<Option<i64>, _>("settled_at")?.map(instant),
+            reply: r.try_get("reply")?,
+            subject: r.try_get("subject")?,
+            notices: carried
+                .iter()
+                .map(|c| Ok((c.try_get(0)?, c.try_get(1)?)))
+                .collect::<Result<_>>()?,
+            note: r.try_get("note")?,
         })
     }
 }

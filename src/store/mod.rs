@@ -275,7 +275,7 @@ impl Tx {
             .bind(key)
             .fetch_optional(&mut *self.inner)
             .await?;
-        Ok(row.map(|r| r.get(0)))
+        Ok(row.map(|r| r.try_get(0)).transpose()?)
     }
 }
 

@@ -215,26 +215,27 @@ impl Store {
         .fetch_all(&mut *tx.inner)
         .await?;
         tx.commit().await?;
-        let mut claimed: Vec<(i64, Claimed)> = rows
+        let mut claimed = rows
             .iter()
             .map(|r| {
-                let content: Option<Vec<u8>> = r.get("content");
+                let content: Option<Vec<u8>> = r.try_get("content")?;
+                let carried: Option<i64> = r.try_get("carried")?;
                 let mail = Claimed {
-                    no: r.get("no"),
-                    fence: r.get("fence"),
-                    message_id: r.get("message_id"),
-                    kind: r.get("kind"),
-                    recipient: r.get("recipient"),
-                    address: r.get("address"),
-                    doubts: count(r.get("doubts")),
-                    content: content.map(|c| (c, r.get::<Option<i64>, _>("carried").unwrap_or(0))),
-                    note: r.get("note"),
-                    deferrals: count(r.get("deferrals")),
-                    deferred_since: r.get::<Option<i64>, _>("deferred_since").map(instant),
+                    no: r.try_get("no")?,
+                    fence: r.try_get("fence")?,
+                    message_id: r.try_get("message_id")?,
+                    kind: r.try_get("kind")?,
+                    recipient: r.try_get("recipient")?,
+                    address: r.try_get("address")?,
+                    doubts: count(r.try_get("doubts")?),
+                    content: content.map(|c| (c, carried.unwrap_or(0))),
+                    note: r.try_get("note")?,
+                    deferrals: count(r.try_get("deferrals")?),
+                    deferred_since: r.try_get::<Option<i64>, _>("deferred_since")?.map(instant),
                 };
-                (r.get::<i64, _>("urgency"), mail)
+                Ok((r.try_get::<i64, _>("urgency")?, mail))
             })
-            .collect();
+            .collect::<Result<Vec<_>>>()?;
         claimed.sort_by_key(|(urgency, m)| (*urgency, m.no));
         Ok(claimed.into_iter().map(|(_, m)| m).collect())
     }
@@ -256,26 +257,27 @@ impl Store {
         .bind(json(mails))
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .iter()
-            .map(|r| Carried {
-                mail: r.get(0),
-                token: r.get(1),
-                id: r.get(2),
-                name: r.get(3),
-                client: r.get(4),
-                stage: r.get(5),
-                recipient: r.get(6),
-                expires: instant(r.get(7)),
-                opened_at: instant(r.get(8)),
-                dated_at: instant(r.get(9)),
-                datapass_id: r.get(10),
-                jti: r.get(11),
-                siret: r.get(12),
-                used_by: list(r.get(13)),
-                contact: r.get(14),
+        rows.iter()
+            .map(|r| {
+                Ok(Carried {
+                    mail: r.try_get(0)?,
+                    token: r.try_get(1)?,
+                    id: r.try_get(2)?,
+                    name: r.try_get(3)?,
+                    client: r.try_get(4)?,
+                    stage: r.try_get(5)?,
+                    recipient: r.try_get(6)?,
+                    expires: instant(r.try_get(7)?),
+                    opened_at: instant(r.try_get(8)?),
+                    dated_at: instant(r.try_get(9)?),
+                    datapass_id: r.try_get(10)?,
+                    jti: r.try_get(11)?,
+                    siret: r.try_get(12)?,
+                    used_by: list(r.try_get(13)?),
+                    contact: r.try_get(14)?,
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// The present recipients of these tokens.
@@ -290,21 +292,22 @@ impl Store {
         .bind(json(tokens))
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .iter()
-            .map(|r| Person {
-                token: r.get(0),
-                key: r.get(1),
-                address: r.get(2),
-                name: r.get(3),
-                role: r.get(4),
-                language: r.get(5),
-                from_stage: r
-                    .get::<Option<i64>, _>(6)
-                    .and_then(|n| u32::try_from(n).ok()),
-                since: instant(r.get(7)),
+        rows.iter()
+            .map(|r| {
+                Ok(Person {
+                    token: r.try_get(0)?,
+                    key: r.try_get(1)?,
+                    address: r.try_get(2)?,
+                    name: r.try_get(3)?,
+                    role: r.try_get(4)?,
+                    language: r.try_get(5)?,
+                    from_stage: r
+                        .try_get::<Option<i64>, _>(6)?
+                        .and_then(|n| u32::try_from(n).ok()),
+                    since: instant(r.try_get(7)?),
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// Looks again at these claimed mails: how many reminders each recipient already got from

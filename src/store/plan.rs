@@ -132,19 +132,20 @@ impl Tx {
             .bind(limit)
             .fetch_all(&mut *self.inner)
             .await?;
-        Ok(rows
-            .iter()
-            .map(|r| DueToken {
-                no: r.get(0),
-                id: r.get(1),
-                period_no: r.get(2),
-                period: Period {
-                    expires: instant(r.get(3)),
-                    opened_at: instant(r.get(4)),
-                    dated_at: instant(r.get(5)),
-                },
+        rows.iter()
+            .map(|r| {
+                Ok(DueToken {
+                    no: r.try_get(0)?,
+                    id: r.try_get(1)?,
+                    period_no: r.try_get(2)?,
+                    period: Period {
+                        expires: instant(r.try_get(3)?),
+                        opened_at: instant(r.try_get(4)?),
+                        dated_at: instant(r.try_get(5)?),
+                    },
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// The present recipients of these tokens.
@@ -159,20 +160,21 @@ impl Tx {
         .bind(json(tokens))
         .fetch_all(&mut *self.inner)
         .await?;
-        Ok(rows
-            .iter()
-            .map(|r| DueRecipient {
-                token: r.get(0),
-                key: r.get(1),
-                address: r.get(2),
-                told: Told {
-                    from_stage: r
-                        .get::<Option<i64>, _>(3)
-                        .and_then(|n| u32::try_from(n).ok()),
-                    since: instant(r.get(4)),
-                },
+        rows.iter()
+            .map(|r| {
+                Ok(DueRecipient {
+                    token: r.try_get(0)?,
+                    key: r.try_get(1)?,
+                    address: r.try_get(2)?,
+                    told: Told {
+                        from_stage: r
+                            .try_get::<Option<i64>, _>(3)?
+                            .and_then(|n| u32::try_from(n).ok()),
+                        since: instant(r.try_get(4)?),
+                    },
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// What is on record of these (token, period) pairs.
@@ -191,12 +193,12 @@ impl Tx {
         .await?;
         rows.iter()
             .map(|r| {
-                let owed: bool = r.get(3);
-                let mail: Option<String> = r.get(4);
+                let owed: bool = r.try_get(3)?;
+                let mail: Option<String> = r.try_get(4)?;
                 Ok(Recorded {
-                    token: r.get(0),
-                    recipient: r.get(1),
-                    stage: Stage::new(r.get(2)),
+                    token: r.try_get(0)?,
+                    recipient: r.try_get(1)?,
+                    stage: Stage::new(r.try_get(2)?),
                     owed: if owed {
                         Some(mail.map(|m| MailState::read(&m)).transpose()?)
                     } else {
@@ -219,14 +221,15 @@ impl Tx {
         )
         .fetch_all(&mut *self.inner)
         .await?;
-        Ok(rows
-            .iter()
-            .map(|r| Waiting {
-                key: (r.get(0), r.get(1), r.get(2)),
-                recipient: r.get(3),
-                address: r.get(4),
+        rows.iter()
+            .map(|r| {
+                Ok(Waiting {
+                    key: (r.try_get(0)?, r.try_get(1)?, r.try_get(2)?),
+                    recipient: r.try_get(3)?,
+                    address: r.try_get(4)?,
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// The open reminder mails of these recipients.
@@ -245,12 +248,12 @@ impl Tx {
         rows.iter()
             .map(|r| {
                 let open = OpenMail {
-                    no: r.get(1),
-                    state: MailState::read(r.get(2))?,
-                    urgency: r.get(3),
-                    next_at: r.get::<Option<i64>, _>(4).map(instant),
+                    no: r.try_get(1)?,
+                    state: MailState::read(r.try_get(2)?)?,
+                    urgency: r.try_get(3)?,
+                    next_at: r.try_get::<Option<i64>, _>(4)?.map(instant),
                 };
-                Ok((r.get(0), open))
+                Ok((r.try_get(0)?, open))
             })
             .collect()
     }
@@ -278,15 +281,12 @@ impl Tx {
         .bind(json(except))
         .fetch_all(&mut *self.inner)
         .await?;
-        Ok(rows
-            .iter()
+        rows.iter()
             .map(|r| {
-                (
-                    r.get(0),
-                    u32::try_from(r.get::<i64, _>(1)).unwrap_or(u32::MAX),
-                )
+                let n: i64 = r.try_get(1)?;
+                Ok((r.try_get(0)?, u32::try_from(n).unwrap_or(u32::MAX)))
             })
-            .collect())
+            .collect()
     }
 
     /// The number after that of the last mail.

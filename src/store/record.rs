@@ -137,7 +137,9 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(|r| Ok((r.get(12), notice(r)?))).collect()
+        rows.iter()
+            .map(|r| Ok((r.try_get(12)?, notice(r)?)))
+            .collect()
     }
 
     /// The people who were once told about a token and no longer are.
@@ -152,21 +154,22 @@ impl Store {
         .bind(token)
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .iter()
-            .map(|r| Person {
-                token: r.get(0),
-                key: r.get(1),
-                address: r.get(2),
-                name: r.get(3),
-                role: r.get(4),
-                language: r.get(5),
-                from_stage: r
-                    .get::<Option<i64>, _>(6)
-                    .and_then(|n| u32::try_from(n).ok()),
-                since: instant(r.get(7)),
+        rows.iter()
+            .map(|r| {
+                Ok(Person {
+                    token: r.try_get(0)?,
+                    key: r.try_get(1)?,
+                    address: r.try_get(2)?,
+                    name: r.try_get(3)?,
+                    role: r.try_get(4)?,
+                    language: r.try_get(5)?,
+                    from_stage: r
+                        .try_get::<Option<i64>, _>(6)?
+                        .and_then(|n| u32::try_from(n).ok()),
+                    since: instant(r.try_get(7)?),
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// The schedule with its history; `None` in a store that has never been reconciled.
@@ -206,12 +209,12 @@ impl Store {
         let mut events = rows
             .iter()
             .map(|r| {
-                let detail: String = r.get("detail");
+                let detail: String = r.try_get("detail")?;
                 Ok(Event {
-                    at: instant(r.get("at")),
-                    who: r.get("who"),
-                    what: r.get("what"),
-                    token: r.get("token"),
+                    at: instant(r.try_get("at")?),
+                    who: r.try_get("who")?,
+                    what: r.try_get("what")?,
+                    token: r.try_get("token")?,
                     detail: serde_json::from_str(&detail)
                         .map_err(|e| StoreError::Corrupt(format!("a journal entry: {e}")))?,
                 })
@@ -234,8 +237,8 @@ impl Store {
         .fetch_one(&self.pool)
         .await?;
         Ok((
-            row.get::<Option<i64>, _>(0).map(instant),
-            row.get::<Option<i64>, _>(1).map(instant),
+            row.try_get::<Option<i64>, _>(0)?.map(instant),
+            row.try_get::<Option<i64>, _>(1)?.map(instant),
         ))
     }
 
@@ -269,10 +272,10 @@ pub(crate) async fn schedule(connection: &mut SqliteConnection) -> Result<Option
     let versions = rows
         .iter()
         .map(|r| {
-            let spec: String = r.get("spec");
+            let spec: String = r.try_get("spec")?;
             let stages = Stages::from_spec(&spec)
                 .ok_or_else(|| StoreError::Corrupt(format!("schedule {spec:?}")))?;
-            Ok((instant(r.get("since")), stages))
+            Ok((instant(r.try_get("since")?), stages))
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Schedule::with_history(versions))
@@ -281,55 +284,55 @@ pub(crate) async fn schedule(connection: &mut SqliteConnection) -> Result<Option
 fn token(r: &sqlx::sqlite::SqliteRow) -> Result<Token> {
     let unknown = |what: &str| StoreError::Corrupt(format!("an unknown {what}"));
     Ok(Token {
-        no: r.get(0),
-        id: r.get(1),
-        origin: Origin::from_word(r.get(2)).ok_or_else(|| unknown("origin"))?,
-        state: State::from_word(r.get(3)).ok_or_else(|| unknown("token state"))?,
-        state_by: By::from_word(r.get(4)).ok_or_else(|| unknown("state_by"))?,
-        state_at: instant(r.get(5)),
-        period_no: r.get(6),
-        issued: r.get::<Option<i64>, _>(7).map(instant),
+        no: r.try_get(0)?,
+        id: r.try_get(1)?,
+        origin: Origin::from_word(r.try_get(2)?).ok_or_else(|| unknown("origin"))?,
+        state: State::from_word(r.try_get(3)?).ok_or_else(|| unknown("token state"))?,
+        state_by: By::from_word(r.try_get(4)?).ok_or_else(|| unknown("state_by"))?,
+        state_at: instant(r.try_get(5)?),
+        period_no: r.try_get(6)?,
+        issued: r.try_get::<Option<i64>, _>(7)?.map(instant),
         period: Period {
-            expires: instant(r.get(8)),
-            opened_at: instant(r.get(9)),
-            dated_at: instant(r.get(10)),
+            expires: instant(r.try_get(8)?),
+            opened_at: instant(r.try_get(9)?),
+            dated_at: instant(r.try_get(10)?),
         },
-        file_expires: r.get::<Option<i64>, _>(11).map(instant),
-        jti: r.get(12),
-        declared_at: instant(r.get(13)),
+        file_expires: r.try_get::<Option<i64>, _>(11)?.map(instant),
+        jti: r.try_get(12)?,
+        declared_at: instant(r.try_get(13)?),
         facts: Facts {
-            name: r.get(14),
-            client: r.get(15),
-            client_name: r.get(16),
-            datapass_id: r.get(17),
-            siret: r.get(18),
-            used_by: list(r.get(19)),
-            tags: list(r.get(20)),
-            language: r.get(21),
-            contact: r.get(22),
+            name: r.try_get(14)?,
+            client: r.try_get(15)?,
+            client_name: r.try_get(16)?,
+            datapass_id: r.try_get(17)?,
+            siret: r.try_get(18)?,
+            used_by: list(r.try_get(19)?),
+            tags: list(r.try_get(20)?),
+            language: r.try_get(21)?,
+            contact: r.try_get(22)?,
         },
     })
 }
 
 fn notice(r: &sqlx::sqlite::SqliteRow) -> Result<Notice> {
-    let mail = match r.get::<Option<i64>, _>(9) {
+    let mail = match r.try_get::<Option<i64>, _>(9)? {
         Some(no) => Some((
             no,
-            MailState::read(r.get(10))?,
-            r.get::<Option<i64>, _>(11).map(instant),
+            MailState::read(r.try_get(10)?)?,
+            r.try_get::<Option<i64>, _>(11)?.map(instant),
         )),
         None => None,
     };
     Ok(Notice {
-        token: r.get(0),
-        period: r.get(1),
-        stage: r.get(2),
-        recipient: r.get(3),
-        slot: instant(r.get(4)),
-        leaves_at: instant(r.get(5)),
-        state: r.get(6),
-        reason: r.get(7),
-        settled_at: r.get::<Option<i64>, _>(8).map(instant),
+        token: r.try_get(0)?,
+        period: r.try_get(1)?,
+        stage: r.try_get(2)?,
+        recipient: r.try_get(3)?,
+        slot: instant(r.try_get(4)?),
+        leaves_at: instant(r.try_get(5)?),
+        state: r.try_get(6)?,
+        reason: r.try_get(7)?,
+        settled_at: r.try_get::<Option<i64>, _>(8)?.map(instant),
         mail,
     })
 }
