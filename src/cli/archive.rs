@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::cli::{Context, Exit, Failure};
-use crate::domain::language::text;
+use crate::cli::{Context, Exit, Failure, words};
+use crate::domain::language::{Text, text};
 use crate::renewal::reconcile::{Brake, reconcile};
 use crate::store::Store;
 use crate::{app, clock};
@@ -26,8 +26,8 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     } else {
         Store::open_existing(&config.store).await?
     };
+    context.keep(&store);
     let report = reconcile(&store, app::declaration(&config), Brake::Archive, now).await?;
-    store.close().await;
     if context.out.json {
         let rows = report
             .archived
@@ -41,16 +41,20 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         context.out.line(id)?;
     }
     let n = report.archived.len();
-    context.out.note(&if args.dry_run {
-        text!(
-            "{n} tokens would be archived; nothing was changed",
-            "jetons qui seraient archivés : {n} ; rien n’a changé"
-        )
-    } else {
-        text!(
-            "{n} tokens archived: no further reminder leaves for them",
-            "jetons archivés : {n} ; plus aucun rappel ne partira pour eux"
-        )
+    let Text { en, fr } = words::tokens(n);
+    context.out.note(&match (n, args.dry_run) {
+        (0, _) => text!(
+            "every token on record is in the file: nothing to archive",
+            "chaque jeton enregistré est dans le fichier : rien à archiver"
+        ),
+        (_, true) => text!(
+            "{en} would be archived; nothing was changed",
+            "{fr} à archiver ; essai à blanc, rien n’a changé"
+        ),
+        (_, false) => text!(
+            "{en} archived: no further reminder leaves",
+            "{fr} à l’archive : plus aucun rappel ne partira"
+        ),
     });
     Ok(Exit::Done)
 }

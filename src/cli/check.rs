@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, words};
 use crate::clock;
 use crate::config::{Config, Diagnostic, Loaded, Transport};
 use crate::delivery::outcome::{RelayFault, RelayFaultKind};
@@ -43,7 +43,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let mut findings = vec![
         said_of_config(config),
         templates(config),
-        store(config, now).await,
+        store(config, context, now).await,
         time(now),
     ];
     findings.push(if args.online {
@@ -80,21 +80,26 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         return Ok(exit);
     }
     for f in &findings {
-        let mark = if f.exit == Exit::Done {
-            "ok"
-        } else {
-            context.out.lang.pick("ERROR", "ERREUR")
-        };
-        let said = context.out.pick(&f.said).to_owned();
-        context
-            .out
-            .line(&format!("{:<10} {mark:<6} {said}", f.what))?;
-        if let Some(hint) = &f.hint {
-            let hint = context.out.pick(hint).to_owned();
-            context.out.line(&format!("{:18}→ {hint}", ""))?;
-        }
+        print(f, context)?;
     }
     Ok(exit)
+}
+
+fn print(f: &Finding, context: &mut Context) -> Result<(), Failure> {
+    let mark = if f.exit == Exit::Done {
+        "ok"
+    } else {
+        context.out.lang.pick("ERROR", "ERREUR")
+    };
+    let said = context.out.pick(&f.said).to_owned();
+    context
+        .out
+        .line(&format!("{:<10} {mark:<6} {said}", f.what))?;
+    if let Some(hint) = &f.hint {
+        let hint = context.out.pick(hint).to_owned();
+        context.out.line(&format!("{:18}→ {hint}", ""))?;
+    }
+    Ok(())
 }
 
 fn show_warnings(loaded: &Loaded, context: &Context) {
@@ -110,11 +115,12 @@ fn show_warnings(loaded: &Loaded, context: &Context) {
 }
 
 fn said_of_config(config: &Config) -> Finding {
-    let (file, n) = (config.file.display(), config.tokens.len());
+    let file = config.file.display();
+    let Text { en, fr } = words::tokens(config.tokens.len());
     Finding {
         what: "config",
         exit: Exit::Done,
-        said: text!("{file}, {n} tokens", "{file}, jetons : {n}"),
+        said: text!("{file}, {en}", "{file}, {fr}"),
         hint: None,
     }
 }
@@ -151,10 +157,11 @@ fn templates(config: &Config) -> Finding {
     }
 }
 
-async fn store(config: &Config, now: DateTime<Utc>) -> Finding {
+async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Finding {
     let path = config.store.display();
     let result = async {
         let store = Store::open_to_read(&config.store).await?;
+        context.keep(&store);
         store.check_soundness().await?;
         let uncovered = store.uncovered(&config.calendar, now).await?.len();
         let read = store.setting("config_digest").await?;
@@ -189,17 +196,21 @@ async fn store(config: &Config, now: DateTime<Utc>) -> Finding {
                 hint,
             )
         }
-        Ok((n, _)) => (
-            Exit::NotDelivered,
-            text!(
-                "{path}: {n} reminders that are owed are not on their way",
-                "{path} : rappels dus qui ne sont pas en route : {n}"
-            ),
-            Some(text!(
-                "`jetond status` names them; is the daemon running?",
-                "`jetond status` les nomme ; le service tourne-t-il ?"
-            )),
-        ),
+        Ok((n, _)) => {
+            let Text { en, .. } =
+                words::counted(n, ["owed reminder is", "owed reminders are"], ["", ""]);
+            (
+                Exit::NotDelivered,
+                text!(
+                    "{path}: {en} not on the way",
+                    "{path} : rappels dus qui ne sont pas en route : {n}"
+                ),
+                Some(text!(
+                    "`jetond status` names them; is the daemon running?",
+                    "`jetond status` les nomme ; le service tourne-t-il ?"
+                )),
+            )
+        }
     };
     Finding {
         what: "store",

@@ -1,9 +1,10 @@
-//! `config show`: what is in force, and where each value comes from.
+//! `config show`: what is in force, and where each value comes from; a line a key, as it would
+//! be written.
 
 use serde_json::json;
 
 use crate::cli::{Context, Exit, Failure};
-use crate::domain::language::text;
+use crate::config::Origin;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Args {
@@ -23,27 +24,22 @@ pub(super) fn run(context: &mut Context) -> Result<Exit, Failure> {
         context.out.data("config", rows)?;
         return Ok(Exit::Done);
     }
-    let unset = text!("(not set)", "(non défini)");
-    let default = text!("default", "par défaut");
-    let rows = loaded
+    let rows: Vec<(String, String)> = loaded
         .effective
         .iter()
         .map(|e| {
-            let value = e
-                .value
-                .clone()
-                .unwrap_or_else(|| context.out.pick(&unset).to_owned());
             let from = match &e.origin {
-                crate::config::Origin::Default => context.out.pick(&default).to_owned(),
-                written @ crate::config::Origin::Written { .. } => written.to_string(),
+                Origin::Default => context.out.lang.pick("default", "par défaut").to_owned(),
+                written @ Origin::Written { .. } => written.to_string(),
             };
-            vec![e.key.clone(), value, from]
+            let said = match &e.value {
+                Some(value) => format!("{} = {value}", e.key),
+                None => format!("# {} =", e.key),
+            };
+            (from, said)
         })
         .collect();
-    let head = context
-        .out
-        .lang
-        .pick(["KEY", "VALUE", "FROM"], ["CLÉ", "VALEUR", "ORIGINE"]);
-    context.out.table(&head, rows, &[])?;
+    let facts: Vec<(&str, String)> = rows.iter().map(|(f, s)| (f.as_str(), s.clone())).collect();
+    context.out.facts(&facts)?;
     Ok(Exit::Done)
 }

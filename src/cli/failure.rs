@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::app::SetupError;
+use crate::cli::words;
 use crate::config::Diagnostic;
 use crate::domain::language::{Lang, Text, text};
 use crate::store::error::StoreError;
@@ -104,18 +105,12 @@ impl Failure {
 
     /// A config that is invalid; its diagnostics have been shown.
     pub fn config(errors: &[Diagnostic], lang: Lang) -> Self {
-        let n = errors.len();
-        let message = if n == 1 {
-            text!(
-                "the config has 1 error; nothing was changed",
-                "la configuration a 1 erreur ; rien n’a changé"
-            )
-        } else {
-            text!(
-                "the config has {n} errors; nothing was changed",
-                "la configuration a {n} erreurs ; rien n’a changé"
-            )
-        };
+        let Text { en, fr } =
+            words::counted(errors.len(), ["error", "errors"], ["erreur", "erreurs"]);
+        let message = text!(
+            "the config has {en}; nothing was changed",
+            "la configuration a {fr} ; rien n’a changé"
+        );
         let mut failure = Self::new(Exit::Config, "config_invalid", message);
         failure.details = Some(Box::new(json!(
             errors.iter().map(|e| e.row(lang)).collect::<Vec<_>>()

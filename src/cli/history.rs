@@ -1,10 +1,12 @@
 //! `history [ID]`: what happened, the oldest first.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::cli::list::view;
-use crate::cli::{Context, Exit, Failure, no_such_token, when};
+use crate::cli::{Context, Exit, Failure, lookup, when, words};
 use crate::clock;
+use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::store::record::Event;
 
@@ -22,19 +24,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let view = view(&config, context, clock::now()).await?;
     let token = match &args.id {
         None => None,
-        Some(id) => match view.store.token(id).await? {
-            Some(token) => Some(token.no),
-            None => {
-                let known: Vec<String> = view
-                    .store
-                    .tokens()
-                    .await?
-                    .into_iter()
-                    .map(|t| t.id)
-                    .collect();
-                return Err(no_such_token(id, &known));
-            }
-        },
+        Some(id) => Some(lookup::token(&view.store, id).await?.no),
     };
     let events = view.store.history(token, args.limit).await?;
     if context.out.json {
@@ -50,14 +40,14 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         context.out.data("history", rows)?;
         return Ok(Exit::Done);
     }
-    let rows = events
+    let rows: Vec<Vec<String>> = events
         .iter()
         .map(|e| {
             vec![
                 when::minute(e.at, &config.calendar),
-                e.who.clone(),
+                context.out.pick(&who(&e.who)).to_owned(),
                 e.token.clone().unwrap_or_default(),
-                context.out.pick(&said(e)).to_owned(),
+                context.out.pick(&said(e, &config.calendar)).to_owned(),
             ]
         })
         .collect();
@@ -65,24 +55,36 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         ["WHEN", "WHO", "TOKEN", "WHAT"],
         ["QUAND", "QUI", "JETON", "QUOI"],
     );
-    context.out.table(&head, rows, &[0])?;
+    context.out.table(&head, &rows, 3)?;
     Ok(Exit::Done)
 }
 
-fn said(e: &Event) -> Text {
+/// Who acted: `user:NAME` and what is not known stay as they are.
+fn who(who: &str) -> Text {
+    match who {
+        "file" => text!("file", "fichier"),
+        "daemon" => text!("daemon", "service"),
+        "mail" => text!("mail", "courriel"),
+        who => text!("{who}", "{who}"),
+    }
+}
+
+/// The local date of an instant in an event's detail.
+fn day(instant: &serde_json::Value, calendar: &Calendar) -> String {
+    instant
+        .as_str()
+        .and_then(|written| DateTime::parse_from_rfc3339(written).ok())
+        .map(|at| when::day(at.with_timezone(&Utc), calendar))
+        .unwrap_or_default()
+}
+
+fn said(e: &Event, calendar: &Calendar) -> Text {
     let word = |key: &str| e.detail[key].as_str().unwrap_or_default().to_owned();
     let number = |key: &str| e.detail[key].as_i64().unwrap_or_default();
-    let expires = |when: &str| {
-        e.detail[when]["expires"]
-            .as_str()
-            .unwrap_or_default()
-            .get(..10)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let expires = |when: &str| day(&e.detail[when]["expires"], calendar);
     match e.what.as_str() {
         "declared" => {
-            let until = word("expires").get(..10).unwrap_or_default().to_owned();
+            let until = day(&e.detail["expires"], calendar);
             text!("declared, expires {until}", "déclaré, expire le {until}")
         }
         "renewed" | "corrected" => {
@@ -130,8 +132,8 @@ fn said(e: &Event) -> Text {
             }
         }
         "mails_released" => {
-            let n = number("mails");
-            text!("{n} mails released", "{n} courriels libérés")
+            let Text { en, fr } = words::mails(number("mails"));
+            text!("{en} released", "{fr} : plus de retenue")
         }
         what => {
             let (no, to, reply) = (number("mail"), word("recipient"), word("reply"));

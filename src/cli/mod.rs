@@ -10,29 +10,37 @@ mod config_show;
 mod demo;
 mod explain;
 mod failure;
+mod fate;
 mod history;
 mod init;
+mod layout;
 mod list;
+mod lookup;
 mod outbox;
 mod output;
 mod preview;
 mod run;
 mod send_test;
+mod show;
 mod simulate;
 mod status;
+mod usage;
 mod when;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::clock;
 use crate::config::{self, Config, Loaded, Surroundings};
 use crate::domain::calendar::Calendar;
-use crate::domain::language::{Lang, text};
+use crate::domain::language::Lang;
+use crate::store::Store;
 
 pub use self::failure::{Exit, Failure};
 use self::output::Out;
@@ -87,9 +95,9 @@ enum Command {
     /// Say whether everything owed is covered, and what comes next
     Status(status::Args),
     /// List the tokens, the first to expire first
-    List(list::ListArgs),
+    List(list::Args),
     /// Show one token
-    Show(list::ShowArgs),
+    Show(show::Args),
     /// Tell what happened, to one token or to all
     History(history::Args),
     /// Give a reason for every stage of a token's period
@@ -115,6 +123,9 @@ struct Context {
     file: Option<PathBuf>,
     lang_wish: Option<Lang>,
     out: Out,
+    /// The stores that the command opened: closed at its end, however it ends, so that nothing
+    /// is left beside their files.
+    opened: Vec<Store>,
 }
 
 /// Runs the program with the arguments of the process.
@@ -123,17 +134,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(e) => {
-            // Help and version are data, a usage error is words; both may meet a closed stream.
-            let _ = e.print();
-            return if e.use_stderr() {
-                Exit::Usage.into()
-            } else {
-                Exit::Done.into()
-            };
-        }
+        Err(e) => return not_parsed(&e, &args),
     };
     let wish = cli.lang.map(|l| match l {
         LangArg::Fr => Lang::Fr,
@@ -147,6 +151,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         file: cli.config,
         lang_wish: wish,
         out: Out::new(cli.json, lang),
+        opened: Vec::new(),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -160,7 +165,13 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return failure.exit.into();
         }
     };
-    let result = runtime.block_on(dispatch(cli.command, &mut context));
+    let result = runtime.block_on(async {
+        let result = dispatch(cli.command, &mut context).await;
+        for store in &context.opened {
+            store.close().await;
+        }
+        result
+    });
     let result = result.and_then(|exit| context.out.finish().map(|()| exit).map_err(Failure::from));
     let exit = match result {
         Ok(exit) => exit,
@@ -175,6 +186,27 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
+/// Help and version are data; anything else is a failure in words.
+fn not_parsed(e: &clap::Error, args: &[OsString]) -> ExitCode {
+    if !e.use_stderr() {
+        // The stream may be closed.
+        let _ = e.print();
+        return Exit::Done.into();
+    }
+    let wishes = usage::Wishes::of(args);
+    if e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !wishes.json {
+        let _ = e.print();
+        return Exit::Usage.into();
+    }
+    let lang = wishes
+        .lang
+        .or_else(lang_of_locale)
+        .or_else(|| wishes.lang_of_config())
+        .unwrap_or_default();
+    Out::new(wishes.json, lang).fail(&usage::failure(e));
+    Exit::Usage.into()
+}
+
 async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(args, context).await,
@@ -182,8 +214,8 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Run(args) => run::run(&args, context).await,
         Command::Check(args) => check::run(&args, context).await,
         Command::Status(args) => status::run(&args, context).await,
-        Command::List(args) => list::list(&args, context).await,
-        Command::Show(args) => list::show(&args, context).await,
+        Command::List(args) => list::run(&args, context).await,
+        Command::Show(args) => show::run(&args, context).await,
         Command::History(args) => history::run(&args, context).await,
         Command::Explain(args) => explain::run(&args, context).await,
         Command::Preview(args) => preview::run(&args, context).await,
@@ -211,6 +243,11 @@ impl Context {
                 Err(Failure::config(&rejected.errors, self.out.lang))
             }
         }
+    }
+
+    /// Has a store closed at the end of the command.
+    fn keep(&mut self, store: &Store) {
+        self.opened.push(store.clone());
     }
 
     fn config(&mut self) -> Result<Config, Failure> {
@@ -244,30 +281,4 @@ fn lang_of_locale() -> Option<Lang> {
         Some("en") => Some(Lang::En),
         _ => None,
     }
-}
-
-/// A token that does not exist, with the nearest id that does.
-fn no_such_token(id: &str, known: &[String]) -> Failure {
-    let near = known
-        .iter()
-        .map(|k| (strsim::damerau_levenshtein(id, k), k))
-        .filter(|(distance, k)| *distance <= 2.max(k.chars().count() / 3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, k)| k);
-    let hint = near.map_or_else(
-        || {
-            text!(
-                "`jetond list` shows the ids",
-                "`jetond list` affiche les identifiants"
-            )
-        },
-        |near| text!("did you mean {near:?}?", "vouliez-vous dire {near:?} ?"),
-    );
-    let shown = id.escape_debug();
-    Failure::new(
-        Exit::NotFound,
-        "not_found",
-        text!("there is no token {shown}", "il n’y a pas de jeton {shown}"),
-    )
-    .hint(hint)
 }

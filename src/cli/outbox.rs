@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::{self, Of};
 use crate::cli::list::view;
-use crate::cli::{Context, Exit, Failure, when};
+use crate::cli::{At, Context, Exit, Failure, when, words};
 use crate::clock;
 use crate::config::Config;
 use crate::delivery::desk::Matter;
@@ -29,6 +29,8 @@ pub(super) enum Args {
     Show {
         /// The mail's number
         mail: i64,
+        #[command(flatten)]
+        at: At,
     },
     /// Make mails leave at the next occasion; also those that were refused, parked or given up
     Retry {
@@ -64,7 +66,10 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             let which = if *all { Which::All } else { Which::Unfinished };
             list(&config, which, *limit, context, now).await
         }
-        Args::Show { mail } => show(&config, *mail, context, now).await,
+        Args::Show { mail, at } => {
+            let now = at.now(&config.calendar)?;
+            show(&config, *mail, context, now).await
+        }
         Args::Retry { mails, dry_run } => {
             act(&config, Act::Retry, mails, *dry_run, context, now).await
         }
@@ -90,18 +95,13 @@ async fn list(
             .data("outbox", mails.iter().map(|m| row(m, config)).collect())?;
         return Ok(Exit::Done);
     }
-    let empty = mails.is_empty();
-    let rows = mails
+    let rows: Vec<Vec<String>> = mails
         .iter()
         .map(|m| {
-            let next = m
-                .next_at
-                .map(|at| when::minute(at, &config.calendar))
-                .unwrap_or_default();
             vec![
                 m.no.to_string(),
                 context.out.pick(&word(m.state)).to_owned(),
-                next,
+                leaves_at(m, config).unwrap_or_default(),
                 m.address.clone(),
                 about(m),
             ]
@@ -111,8 +111,8 @@ async fn list(
         ["NO", "STATE", "NEXT", "TO", "ABOUT"],
         ["NO", "ÉTAT", "PROCHAIN", "À", "SUJET"],
     );
-    context.out.table(&head, rows, &[0, 2])?;
-    if empty && view.of != Of::FileOnly {
+    context.out.table(&head, &rows, 4)?;
+    if rows.is_empty() && view.of != Of::FileOnly {
         context
             .out
             .note(&text!("the outbox is empty", "rien en attente"));
@@ -145,7 +145,7 @@ async fn show(
         return Ok(Exit::Done);
     }
     let lang = context.out.lang;
-    let facts = [
+    context.out.facts(&[
         (lang.pick("mail", "courriel"), mail.no.to_string()),
         (lang.pick("to", "à"), mail.address.clone()),
         (
@@ -154,8 +154,7 @@ async fn show(
         ),
         (
             lang.pick("next", "prochain"),
-            mail.next_at
-                .map_or_else(|| "—".to_owned(), |at| when::minute(at, calendar)),
+            leaves_at(&mail, config).unwrap_or_else(|| "—".to_owned()),
         ),
         (lang.pick("about", "sujet"), about(&mail)),
         ("Message-ID", format!("<{}>", mail.message_id)),
@@ -163,14 +162,10 @@ async fn show(
             lang.pick("made", "créé"),
             when::minute(mail.created_at, calendar),
         ),
-    ];
-    for (label, value) in facts {
-        let pad = 12_usize.saturating_sub(label.chars().count());
-        context.out.line(&format!("{label}{:pad$}{value}", ""))?;
-    }
+    ])?;
     if !attempts.is_empty() {
         context.out.line("")?;
-        let rows = attempts
+        let rows: Vec<Vec<String>> = attempts
             .iter()
             .map(|a| {
                 vec![
@@ -184,11 +179,11 @@ async fn show(
             ["ATTEMPT", "OUTCOME", "REPLY"],
             ["ESSAI", "RÉSULTAT", "RÉPONSE"],
         );
-        context.out.table(&head, rows, &[0])?;
+        context.out.table(&head, &rows, 2)?;
     }
     if let Some(text) = text {
         context.out.line("")?;
-        context.out.line(&text)?;
+        context.out.line(text.trim_end())?;
     }
     Ok(Exit::Done)
 }
@@ -238,36 +233,65 @@ async fn act(
     context: &mut Context,
     now: DateTime<Utc>,
 ) -> Result<Exit, Failure> {
-    // A dry run does everything, on a copy.
+    if !dry_run && mails.len() > 1 {
+        // Of several mails all are acted upon, or none: tried out on a copy first.
+        let copy = Store::copy_of(&config.store).await?;
+        do_all(&copy, act, mails, now).await?;
+    }
+    let store = writable(config, dry_run, context).await?;
+    do_all(&store, act, mails, now).await?;
+    if context.out.json {
+        let row = |no: &i64| json!({"mail": no, "dry_run": dry_run});
+        context
+            .out
+            .data("outbox", mails.iter().map(row).collect())?;
+    } else {
+        for no in mails {
+            context.out.say(&done(act, *no, dry_run))?;
+        }
+    }
+    said_if_dry(dry_run, context);
+    Ok(Exit::Done)
+}
+
+/// The store, or for a dry run a copy: everything is done, and leaves no trace.
+async fn writable(config: &Config, dry_run: bool, context: &mut Context) -> Result<Store, Failure> {
     let store = if dry_run {
         Store::copy_of(&config.store).await?
     } else {
         Store::open_existing(&config.store).await?
     };
+    context.keep(&store);
+    Ok(store)
+}
+
+async fn do_all(store: &Store, act: Act, mails: &[i64], now: DateTime<Utc>) -> Result<(), Refusal> {
     let who = who();
-    let mut rows = Vec::new();
     for no in mails {
         match act {
             Act::Retry => store.retry(*no, &who, now).await?,
             Act::Cancel => store.cancel(*no, &who, now).await?,
         }
-        rows.push(json!({"mail": no, "dry_run": dry_run}));
-        if !context.out.json {
-            context.out.say(&match act {
-                Act::Retry => text!(
-                    "mail {no}: leaves at the next occasion",
-                    "courriel {no} : part à la prochaine occasion"
-                ),
-                Act::Cancel => text!("mail {no}: cancelled", "courriel {no} : annulé"),
-            })?;
-        }
     }
-    store.close().await;
-    if context.out.json {
-        context.out.data("outbox", rows)?;
+    Ok(())
+}
+
+fn done(act: Act, no: i64, dry_run: bool) -> Text {
+    match (act, dry_run) {
+        (Act::Retry, false) => text!(
+            "mail {no}: leaves at the next occasion",
+            "courriel {no} : part à la prochaine occasion"
+        ),
+        (Act::Retry, true) => text!(
+            "mail {no}: would leave at the next occasion",
+            "courriel {no} : partirait à la prochaine occasion"
+        ),
+        (Act::Cancel, false) => text!("mail {no}: cancelled", "courriel {no} : annulé"),
+        (Act::Cancel, true) => text!(
+            "mail {no}: would be cancelled",
+            "courriel {no} : serait annulé"
+        ),
     }
-    said_if_dry(dry_run, context);
-    Ok(Exit::Done)
 }
 
 async fn release(
@@ -276,24 +300,29 @@ async fn release(
     context: &mut Context,
     now: DateTime<Utc>,
 ) -> Result<Exit, Failure> {
-    let store = if dry_run {
-        Store::copy_of(&config.store).await?
-    } else {
-        Store::open_existing(&config.store).await?
-    };
+    let store = writable(config, dry_run, context).await?;
     let n = store.release(&who(), now).await?;
-    store.close().await;
     if context.out.json {
         context
             .out
             .data("outbox", vec![json!({"released": n, "dry_run": dry_run})])?;
     } else {
-        context
-            .out
-            .say(&text!("{n} mails released", "courriels libérés : {n}"))?;
+        let Text { en, fr } = words::mails(n);
+        context.out.say(&match (n, dry_run) {
+            (0, _) => text!("no mail is held", "aucun courriel n’est retenu"),
+            (_, false) => text!("{en} released", "{fr} : plus de retenue"),
+            (_, true) => text!("{en} would be released", "{fr} : à relâcher"),
+        })?;
     }
     said_if_dry(dry_run, context);
     Ok(Exit::Done)
+}
+
+/// When a mail leaves, at the earliest: never outside the window.
+fn leaves_at(m: &MailRow, config: &Config) -> Option<String> {
+    let calendar = &config.calendar;
+    m.next_at
+        .map(|at| when::minute(calendar.next_leave(at), calendar))
 }
 
 fn said_if_dry(dry_run: bool, context: &Context) {
@@ -334,7 +363,8 @@ fn about(m: &MailRow) -> String {
         .join(", ")
 }
 
-fn word(state: MailState) -> Text {
+/// The word of a state.
+pub(super) fn word(state: MailState) -> Text {
     match state {
         MailState::Queued => text!("queued", "en file"),
         MailState::Claimed => text!("being sent", "en cours"),

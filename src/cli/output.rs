@@ -4,15 +4,15 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
+use crate::cli::layout;
 use crate::config::{Colour, Diagnostic, Source, draw};
 use crate::domain::language::{Lang, Text};
 
-/// The width of tables when nobody says otherwise.
-const WIDTH: u16 = 80;
+/// Lines are never laid out for less.
+const NARROWEST: usize = 40;
 
 /// The output of one command.
 pub(super) struct Out {
@@ -56,32 +56,37 @@ impl Out {
         self.stdout.flush()
     }
 
-    /// A table that fits the width of a terminal. Columns in `whole` are never broken.
+    /// Rows under a head; nothing when there are no rows. Where stdout is a terminal, the text
+    /// of the column `wraps` is broken to keep within its width; elsewhere a row is a line.
     pub(super) fn table(
         &mut self,
         head: &[&str],
-        rows: Vec<Vec<String>>,
-        whole: &[usize],
+        rows: &[Vec<String>],
+        wraps: usize,
     ) -> io::Result<()> {
-        let mut table = Table::new();
-        table
-            .load_style(comfy_table::presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(width())
-            .set_header(head.iter().map(|h| h.to_string()).collect::<Vec<_>>());
-        for row in rows {
-            table.add_row(row);
+        if rows.is_empty() {
+            return Ok(());
         }
-        for (n, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
-            if whole.contains(&n) {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-            } else {
-                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(8)));
-            }
+        self.lines(&layout::columns(head, rows, wraps, width()))
+    }
+
+    /// A text, indented, within the width of a terminal.
+    pub(super) fn indented(&mut self, indent: usize, text: &str) -> io::Result<()> {
+        let width = width().map(|w| w.saturating_sub(indent));
+        for line in layout::wrap(text, width) {
+            writeln!(self.stdout, "{:indent$}{line}", "")?;
         }
-        for line in table.lines() {
-            writeln!(self.stdout, "{}", line.trim_end())?;
+        Ok(())
+    }
+
+    /// Labels with their values.
+    pub(super) fn facts(&mut self, facts: &[(&str, String)]) -> io::Result<()> {
+        self.lines(&layout::labelled(facts))
+    }
+
+    fn lines(&mut self, lines: &[String]) -> io::Result<()> {
+        for line in lines {
+            writeln!(self.stdout, "{line}")?;
         }
         Ok(())
     }
@@ -145,7 +150,7 @@ impl Out {
         let mut stderr = anstream::stderr();
         let message = failure.message.in_lang(self.lang);
         let bold = anstyle::AnsiColor::Red.on_default().bold();
-        let colon = self.lang.pick(":", " :");
+        let colon = self.lang.pick(":", "\u{a0}:");
         let word = self.lang.pick("error", "erreur");
         let _ = writeln!(stderr, "{bold}{word}{bold:#}{colon} {message}");
         if let Some(hint) = &failure.hint {
@@ -174,10 +179,12 @@ impl Out {
     }
 }
 
-/// The width of tables: `$COLUMNS` when it is set, never less than 40.
-fn width() -> u16 {
-    std::env::var("COLUMNS")
-        .ok()
-        .and_then(|c| c.parse().ok())
-        .map_or(WIDTH, |w: u16| w.max(40))
+/// The width of lines: `$COLUMNS` when it is set, else that of the terminal; none elsewhere.
+fn width() -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let terminal = || {
+        let size = console::Term::stdout().size_checked()?;
+        Some(usize::from(size.1))
+    };
+    set.or_else(terminal).map(|w| w.max(NARROWEST))
 }

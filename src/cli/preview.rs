@@ -7,13 +7,11 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::app;
-use crate::cli::{At, Context, Exit, Failure, no_such_token};
+use crate::cli::{At, Context, Exit, Failure, lookup, when};
 use crate::config::Config;
 use crate::delivery::desk::Matter;
-use crate::domain::language::text;
 use crate::domain::schedule;
 use crate::domain::stage::{Schedule, Stage};
-use crate::store::Store;
 use crate::store::outbox::{Carried, Claimed, Person};
 use crate::store::record::Token;
 
@@ -48,7 +46,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let config = context.config()?;
     let now = args.at.now(&config.calendar)?;
     let store = app::copy(&config, now).await?;
-    let (token, people) = find(&store, &args.id).await?;
+    let (token, people) = lookup::token_and_people(&store, &args.id).await?;
     let reader = reader(args, &people)?;
     let schedule = store
         .schedule()
@@ -78,7 +76,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     if context.out.json {
         let row = json!({
             "token": token.id, "stage": stage.days(), "recipient": reader.address,
-            "at": crate::cli::when::rfc3339(sent_at, &config.calendar),
+            "at": when::rfc3339(sent_at, &config.calendar),
             "subject": composed.subject, "text": composed.text, "html": composed.html,
         });
         context.out.data("preview", vec![row])?;
@@ -89,30 +87,17 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         Format::Html => context.out.line(&composed.html)?,
         Format::Text => {
             let lang = context.out.lang;
-            for (label, value) in [
+            context.out.facts(&[
                 (lang.pick("From", "De"), config.mail.from.to_string()),
                 (lang.pick("To", "À"), addressed.envelope.to.to_string()),
-                ("Date", crate::cli::when::minute(sent_at, &config.calendar)),
+                ("Date", when::minute(sent_at, &config.calendar)),
                 (lang.pick("Subject", "Objet"), composed.subject.clone()),
-            ] {
-                let pad = 9_usize.saturating_sub(label.chars().count());
-                context.out.line(&format!("{label}{:pad$}{value}", ""))?;
-            }
+            ])?;
             context.out.line("")?;
             context.out.line(composed.text.trim_end())?;
         }
     }
     Ok(Exit::Done)
-}
-
-async fn find(store: &Store, id: &str) -> Result<(Token, Vec<Person>), Failure> {
-    let Some(token) = store.token(id).await? else {
-        let known: Vec<String> = store.tokens().await?.into_iter().map(|t| t.id).collect();
-        return Err(no_such_token(id, &known));
-    };
-    let mut people = store.people(&[token.no]).await?;
-    people.sort_by(|a, b| (a.role != "demandeur", &a.key).cmp(&(b.role != "demandeur", &b.key)));
-    Ok((token, people))
 }
 
 fn reader<'a>(args: &Args, people: &'a [Person]) -> Result<&'a Person, Failure> {
@@ -122,26 +107,8 @@ fn reader<'a>(args: &Args, people: &'a [Person]) -> Result<&'a Person, Failure> 
             .ok_or_else(|| Failure::unexpected("a token without recipients")),
         Some(to) => people
             .iter()
-            .find(|p| p.key == to.to_lowercase() || p.address == *to)
-            .ok_or_else(|| {
-                let known = people
-                    .iter()
-                    .map(|p| p.address.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                Failure::new(
-                    Exit::NotFound,
-                    "not_found",
-                    text!(
-                        "this address is not told about this token",
-                        "cette adresse n’est pas prévenue pour ce jeton"
-                    ),
-                )
-                .hint(text!(
-                    "its recipients are {known}",
-                    "ses destinataires sont {known}"
-                ))
-            }),
+            .find(|p| lookup::is_at(p, to))
+            .ok_or_else(|| lookup::not_told(people)),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, Rig, SendingStore};
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, words};
 use crate::clock;
 use crate::config::Config;
 use crate::daemon::{self, Ended};
@@ -60,14 +60,30 @@ async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
         });
         context.out.data("run", vec![row])?;
     } else {
-        let (owed, sent) = (ticked.owed, step.sent);
+        let owed = words::counted(
+            ticked.owed,
+            ["reminder newly owed", "reminders newly owed"],
+            ["nouveau rappel dû", "nouveaux rappels dus"],
+        );
+        let sent = words::counted(
+            step.sent,
+            ["mail sent", "mails sent"],
+            ["courriel parti", "courriels partis"],
+        );
         let not_sent = step.deferred
             + step.refused
             + step.parked
             + step.failed
             + step.in_doubt
             + step.returned;
-        context.out.say(&text!("{owed} reminders newly owed, {sent} mails sent, {not_sent} not delivered", "rappels nouvellement dus : {owed} ; courriels envoyés : {sent} ; non remis : {not_sent}"))?;
+        context.out.say(
+            &text!(
+                "{{}}, {{}}, {not_sent} not delivered",
+                "{{}}, {{}}, non remis : {not_sent}"
+            )
+            .with(&owed)
+            .with(&sent),
+        )?;
         if !in_window {
             context.out.note(&text!(
                 "outside the sending window: nothing leaves now",

@@ -7,11 +7,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::app;
+use crate::cli::output::Out;
 use crate::cli::when::{self, Bare};
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, words};
 use crate::config::Config;
 use crate::domain::calendar::Calendar;
-use crate::domain::language::text;
+use crate::domain::language::{Text, text};
 use crate::renewal::reconcile::{Brake, reconcile};
 use crate::simulate::{Announced, run as simulate};
 use crate::store::Store;
@@ -75,15 +76,16 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let count = if context.out.json {
         print_json(&config, store, &span, context).await?
     } else {
-        print_table(&config, store, &span, context).await?
+        print_words(&config, store, &span, context).await?
     };
     let (start, end) = (
         when::day(span.shown_from, calendar),
         when::day(span.end, calendar),
     );
+    let Text { en, fr } = words::mails(count);
     context.out.note(&text!(
-        "{count} mails from {start} to {end}",
-        "{count} courriels du {start} au {end}"
+        "{en} from {start} to {end}",
+        "{fr} du {start} au {end}"
     ));
     Ok(Exit::Done)
 }
@@ -113,34 +115,51 @@ async fn print_json(
     Ok(count)
 }
 
-async fn print_table(
+/// A mail is a line with when and to whom, then its subject and its tokens, indented; a blank
+/// line stands between days.
+async fn print_words(
     config: &Config,
     store: Store,
     span: &Span,
     context: &mut Context,
 ) -> Result<usize, Failure> {
-    let mut rows = Vec::new();
+    let (mut count, mut failed, mut day) = (0, None, None);
     play(config, store, span, |mail| {
-        let tokens: Vec<String> = mail
-            .notices
-            .iter()
-            .map(|n| format!("{} ({})", n.token, n.stage))
-            .collect();
-        rows.push(vec![
-            when::minute(mail.at, &config.calendar),
-            mail.recipient,
-            tokens.join(", "),
-            mail.subject,
-        ]);
+        if failed.is_none() {
+            let date = config.calendar.date(mail.at);
+            let new_day = day.replace(date).is_some_and(|before| before != date);
+            failed = print_mail(&mail, new_day, &config.calendar, &mut context.out).err();
+        }
+        count += 1;
     })
     .await?;
-    let count = rows.len();
-    let head = context.out.lang.pick(
-        ["WHEN", "TO", "TOKENS (STAGE)", "SUBJECT"],
-        ["QUAND", "À", "JETONS (ÉTAPE)", "OBJET"],
-    );
-    context.out.table(&head, rows, &[0])?;
-    Ok(count)
+    match failed {
+        Some(e) => Err(e.into()),
+        None => Ok(count),
+    }
+}
+
+fn print_mail(
+    mail: &Announced,
+    new_day: bool,
+    calendar: &Calendar,
+    out: &mut Out,
+) -> std::io::Result<()> {
+    if new_day {
+        out.line("")?;
+    }
+    let at = when::minute(mail.at, calendar);
+    out.line(&format!("{at}  {}", mail.recipient))?;
+    out.indented(4, &mail.subject)?;
+    let tokens: Vec<String> = mail
+        .notices
+        .iter()
+        .map(|n| format!("{}\u{a0}({})", n.token, n.stage))
+        .collect();
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    out.indented(4, &tokens.join(", "))
 }
 
 async fn play(
@@ -171,14 +190,14 @@ async fn play(
     Ok(())
 }
 
-/// Progress in days, on a terminal only.
+/// Progress in days, on a terminal only, and not where the mails themselves show it.
 fn progress(span: &Span) -> ProgressBar {
     let days = (span.end - span.start).num_days().max(1).unsigned_abs();
     let bar = ProgressBar::new(days);
-    if !std::io::stderr().is_terminal() {
+    if !std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} d")
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style)
 }

@@ -5,8 +5,10 @@ use serde_json::json;
 
 use crate::app::Of;
 use crate::cli::list::view;
-use crate::cli::{At, Context, Exit, Failure, when};
+use crate::cli::outbox::word;
+use crate::cli::{At, Context, Exit, Failure, when, words};
 use crate::clock;
+use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::domain::lifecycle::State;
 use crate::store::coverage::{Uncovered, Why};
@@ -72,6 +74,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         return Ok(exit);
     }
     let n = uncovered.len();
+    let Text { en, .. } = words::counted(n, ["owed reminder is", "owed reminders are"], ["", ""]);
     context.out.say(&if n == 0 {
         text!(
             "Everything owed is covered: 0 reminders are missing.",
@@ -79,7 +82,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         )
     } else {
         text!(
-            "UNCOVERED: {n} reminders that are owed are not on their way.",
+            "UNCOVERED: {en} not on the way.",
             "À DÉCOUVERT : rappels dus qui ne sont pas en route : {n}."
         )
     })?;
@@ -97,21 +100,21 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             },
         )
     };
-    let archived = tokens.len() - active;
-    let waiting: u32 = mails
-        .iter()
-        .filter(|(s, _)| s.is_open())
-        .map(|(_, n)| n)
-        .sum();
-    let sent: u32 = mails
-        .iter()
-        .filter(|(s, _)| *s == MailState::Sent)
-        .map(|(_, n)| n)
-        .sum();
+    let count = |of: fn(MailState) -> bool| -> u32 {
+        mails.iter().filter(|(s, _)| of(*s)).map(|(_, n)| n).sum()
+    };
+    let waiting = count(MailState::is_open);
+    let sent = count(|s| s == MailState::Sent);
+    let idle = tokens.len() - active;
     let daemon = if running {
         text!("running", "en marche")
     } else {
         text!("not running", "arrêté")
+    };
+    let next = |at: Option<DateTime<Utc>>| match at {
+        None => text!("none", "aucun"),
+        Some(at) if at <= now => text!("at the next pass", "au prochain passage"),
+        Some(at) => minute(Some(at)),
     };
     let facts = [
         (text!("daemon", "service"), daemon),
@@ -119,53 +122,27 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         (
             text!("tokens", "jetons"),
             text!(
-                "{active} active, {archived} not watched",
-                "{active} actifs, {archived} non suivis"
+                "{active} active, {idle} not watched",
+                "{active} sous veille, {idle} hors veille"
             ),
         ),
-        (text!("next stage due", "prochaine étape"), minute(next_due)),
-        (text!("next mail", "prochain courriel"), minute(next_mail)),
+        (text!("next stage due", "prochaine étape"), next(next_due)),
+        (text!("next mail", "prochain courriel"), next(next_mail)),
         (
             text!("mails", "courriels"),
             text!(
                 "{waiting} waiting, {sent} sent",
-                "{waiting} en attente, {sent} envoyés"
+                "{waiting} en attente, {sent} partis"
             ),
         ),
     ];
-    for (label, value) in facts {
-        let (label, value) = (
-            context.out.pick(&label).to_owned(),
-            context.out.pick(&value).to_owned(),
-        );
-        let pad = 18_usize.saturating_sub(label.chars().count());
-        context.out.line(&format!("{label}{:pad$}{value}", ""))?;
-    }
-    if !troubled.is_empty() {
-        context.out.line("")?;
-        let rows = troubled
-            .iter()
-            .take(SHOWN)
-            .map(|m| {
-                let next = m
-                    .next_at
-                    .map(|at| when::minute(at, calendar))
-                    .unwrap_or_default();
-                vec![
-                    m.no.to_string(),
-                    m.state.word().to_owned(),
-                    next,
-                    m.address.clone(),
-                    m.reply.clone().unwrap_or_default(),
-                ]
-            })
-            .collect();
-        let head = context.out.lang.pick(
-            ["MAIL", "STATE", "NEXT", "TO", "REPLY"],
-            ["NO", "ÉTAT", "PROCHAIN", "À", "RÉPONSE"],
-        );
-        context.out.table(&head, rows, &[0, 2])?;
-    }
+    let lang = context.out.lang;
+    let facts: Vec<(&str, String)> = facts
+        .iter()
+        .map(|(label, value)| (label.in_lang(lang), value.in_lang(lang).to_owned()))
+        .collect();
+    context.out.facts(&facts)?;
+    print_troubled(&troubled, calendar, context)?;
     let stale = last_pass.is_some_and(|at| (clock::now() - at).num_minutes() > 10);
     if args.at.at.is_none() && !running && (stale || last_pass.is_none()) {
         context.out.note(&text!(
@@ -174,6 +151,40 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         ));
     }
     Ok(exit)
+}
+
+fn print_troubled(
+    troubled: &[MailRow],
+    calendar: &Calendar,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    if troubled.is_empty() {
+        return Ok(());
+    }
+    let lang = context.out.lang;
+    context.out.line("")?;
+    let rows: Vec<Vec<String>> = troubled
+        .iter()
+        .take(SHOWN)
+        .map(|m| {
+            let next = m
+                .next_at
+                .map(|at| when::minute(calendar.next_leave(at), calendar))
+                .unwrap_or_default();
+            vec![
+                m.no.to_string(),
+                word(m.state).in_lang(lang).to_owned(),
+                next,
+                m.address.clone(),
+                m.reply.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let head = lang.pick(
+        ["MAIL", "STATE", "NEXT", "TO", "REPLY"],
+        ["NO", "ÉTAT", "PROCHAIN", "À", "RÉPONSE"],
+    );
+    Ok(context.out.table(&head, &rows, 4)?)
 }
 
 fn missing(u: &Uncovered, since: &str) -> Text {

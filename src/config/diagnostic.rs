@@ -92,7 +92,7 @@ impl Diagnostic {
     /// One line, `FILE:LINE:COL: error: message`; then the other places and the help, indented.
     pub fn plain(&self, lang: Lang) -> String {
         let place = self.at.as_ref().map_or(String::new(), |p| format!("{p}: "));
-        let colon = lang.pick(":", " :");
+        let colon = lang.pick(":", "\u{a0}:");
         let word = self.severity.word(lang);
         let mut said = format!("{place}{word}{colon} {}", self.message.in_lang(lang));
         for (place, label) in &self.also {

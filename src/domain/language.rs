@@ -82,12 +82,29 @@ impl Text {
     }
 }
 
+/// Sets a text as French typography asks: U+00A0 instead of a space before `: ; ! ?` and inside
+/// « », so that no line begins with a sign.
+pub fn set_in_french(text: String) -> String {
+    if !text.contains([':', ';', '!', '?', '«', '»']) {
+        return text;
+    }
+    let mut set = String::with_capacity(text.len() + 8);
+    let mut rest = text.chars().peekable();
+    let mut before = None;
+    while let Some(c) = rest.next() {
+        let holds = matches!(rest.peek(), Some(':' | ';' | '!' | '?' | '»')) || before == Some('«');
+        set.push(if c == ' ' && holds { '\u{a0}' } else { c });
+        before = Some(c);
+    }
+    set
+}
+
 /// Builds a [`Text`] from an English and a French format string.
 macro_rules! text {
     ($en:literal, $fr:literal $(,)?) => {
         $crate::domain::language::Text {
             en: format!($en),
-            fr: format!($fr),
+            fr: $crate::domain::language::set_in_french(format!($fr)),
         }
     };
 }
@@ -151,6 +168,15 @@ pub fn jwt_ranges(s: &str) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn french_signs_hold_to_their_words() {
+        let text = text!("{{}}", "« {} » : quoi ? oui ; non !");
+        assert_eq!(
+            text.fr,
+            "«\u{a0}{}\u{a0}»\u{a0}: quoi\u{a0}? oui\u{a0}; non\u{a0}!"
+        );
+    }
 
     #[test]
     fn a_jwt_is_recognised_wherever_it_stands() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::store::error::{Result, StoreError};
-use crate::store::{Store, known_schema};
+use crate::store::{Reading, Store, known_schema};
 
 /// The tables, referenced ones first.
 const COPIES: [&str; 9] = [
@@ -25,9 +25,14 @@ impl Store {
     /// As [`Store::open_to_read`].
     pub async fn copy_of(path: &Path) -> Result<Self> {
         // Its schema and soundness are judged by the ordinary way of opening it.
-        Self::open_to_read(path).await?.close().await;
+        let (source, reading) = Self::open_reading(path).await?;
+        source.close().await;
         let copy = Self::in_memory().await?;
-        let uri = format!("file:{}?mode=ro", percent_encode(path));
+        let mode = match reading {
+            Reading::Live => "mode=rw",
+            Reading::Frozen => "immutable=1",
+        };
+        let uri = format!("file:{}?{mode}", percent_encode(path));
         sqlx::query("ATTACH DATABASE $1 AS source")
             .bind(uri)
             .execute(&copy.pool)

@@ -5,8 +5,14 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::store::error::{Result, StoreError};
+use crate::store::with_suffix;
+
+/// Who asks whether the lock is held takes it for an instant; a sender waits that long.
+const PATIENCE: Duration = Duration::from_millis(100);
+const STEP: Duration = Duration::from_millis(10);
 
 /// Held for as long as this process may send from the store.
 #[derive(Debug)]
@@ -32,26 +38,33 @@ impl SenderLock {
             .truncate(false)
             .open(&beside)
             .map_err(|e| StoreError::ReadOnly(format!("{}: {e}", beside.display())))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::SecondSender(path.to_owned())),
-            Err(TryLockError::Error(e)) => {
-                Err(StoreError::ReadOnly(format!("{}: {e}", beside.display())))
+        let mut patience = PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if !patience.is_zero() => {
+                    std::thread::sleep(STEP);
+                    patience = patience.saturating_sub(STEP);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::SecondSender(path.to_owned()));
+                }
+                Err(TryLockError::Error(e)) => {
+                    return Err(StoreError::ReadOnly(format!("{}: {e}", beside.display())));
+                }
             }
         }
     }
 
-    /// Whether some process sends from the store at `path` now.
+    /// Whether some process sends from the store at `path` now. Asking needs no right to write.
     pub fn is_held(path: &Path) -> bool {
-        let Ok(file) = OpenOptions::new().write(true).open(beside(path)) else {
+        let Ok(file) = File::open(beside(path)) else {
             return false;
         };
-        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 }
 
 fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
+    with_suffix(path, ".lock")
 }

@@ -60,6 +60,15 @@ pub struct Store {
     path: Option<PathBuf>,
 }
 
+/// How an existing store can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// With SQLite's locks and log beside the file.
+    Live,
+    /// As a file that nobody writes: nothing can be made beside it, and there is no log.
+    Frozen,
+}
+
 /// A write transaction: taken with `BEGIN IMMEDIATE`, undone when dropped without commit.
 pub struct Tx {
     inner: Transaction<'static, Sqlite>,
@@ -113,22 +122,44 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        let store = Self::connect(options(path), Some(path)).await?;
-        store.require_this_schema().await?;
-        Ok(store)
+        Self::connect_to_this_schema(options(path), path).await
     }
 
-    /// Opens an existing store for reading.
+    /// Opens an existing store for reading; once it is closed, nothing is left beside the file.
     ///
     /// # Errors
     /// [`StoreError::Missing`] when there is none; a schema that is not this program's.
     pub async fn open_to_read(path: &Path) -> Result<Self> {
+        Ok(Self::open_reading(path).await?.0)
+    }
+
+    async fn open_reading(path: &Path) -> Result<(Self, Reading)> {
         if !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        let store = Self::connect(options(path).read_only(true), Some(path)).await?;
-        store.require_this_schema().await?;
-        Ok(store)
+        // SQLite's own read-only mode would leave an empty log beside the file: only a
+        // connection that may write takes it away again.
+        let live = options(path).pragma("query_only", "ON");
+        match Self::connect_to_this_schema(live, path).await {
+            Ok(store) => Ok((store, Reading::Live)),
+            Err(StoreError::ReadOnly(_)) if !with_suffix(path, "-wal").exists() => {
+                let frozen = options(path).read_only(true).immutable(true);
+                let store = Self::connect_to_this_schema(frozen, path).await?;
+                Ok((store, Reading::Frozen))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn connect_to_this_schema(options: SqliteConnectOptions, path: &Path) -> Result<Self> {
+        let store = Self::connect(options, Some(path)).await?;
+        match store.require_this_schema().await {
+            Ok(()) => Ok(store),
+            Err(e) => {
+                store.close().await;
+                Err(e)
+            }
+        }
     }
 
     /// An empty store that lives in memory and leaves no trace.
@@ -288,6 +319,13 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("trusted_schema", "OFF")
 }
 
+/// A file beside the store.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 fn known_schema() -> i64 {
     MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)
 }
@@ -303,7 +341,12 @@ pub(crate) fn seconds(at: DateTime<Utc>) -> i64 {
     at.timestamp()
 }
 
-/// An instant read back; what is out of range is the end of time.
+/// The instants of the store: years 1 to 9999. What a damaged file says beyond them is brought
+/// back to them, so that no sum of instants leaves the calendar.
+const EARLIEST: i64 = -62_135_596_800;
+const LATEST: i64 = 253_402_300_799;
+
+/// An instant read back.
 pub(crate) fn instant(seconds: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    DateTime::from_timestamp(seconds.clamp(EARLIEST, LATEST), 0).unwrap_or_default()
 }

@@ -1,0 +1,288 @@
+//! The fate of one stage of one recipient: what became of it, or will, and why.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::cli::{when, words};
+use crate::domain::calendar::Calendar;
+use crate::domain::language::{Text, text};
+use crate::domain::lifecycle::{State, Suppression};
+use crate::domain::schedule::{self, Period, Told};
+use crate::domain::stage::{Schedule, Stage};
+use crate::store::outbox::{MailState, Person};
+use crate::store::record::{Notice, Token};
+
+/// Of an endless schedule, the stages of this time ahead are shown.
+const AHEAD: Duration = Duration::days(120);
+
+/// One stage of one recipient.
+pub(super) struct Line {
+    pub(super) recipient: String,
+    pub(super) stage: i32,
+    pub(super) slot: DateTime<Utc>,
+    pub(super) fate: &'static str,
+    pub(super) at: Option<DateTime<Utc>>,
+    pub(super) mail: Option<i64>,
+    pub(super) reason: Text,
+}
+
+/// Every stage of one recipient, on record or not.
+pub(super) fn lines_of(
+    token: &Token,
+    person: &Person,
+    schedule: &Schedule,
+    notices: &[Notice],
+    calendar: &Calendar,
+    now: DateTime<Utc>,
+) -> Vec<Line> {
+    let told = person.told();
+    let on_record: HashMap<i32, &Notice> = notices
+        .iter()
+        .filter(|n| n.recipient == person.key)
+        .map(|n| (n.stage, n))
+        .collect();
+    let until = now.max(token.period.expires) + AHEAD;
+    let mut stages: Vec<Stage> = schedule
+        .stages()
+        .iter()
+        .take_while(|s| s.days() >= 0 || calendar.slot(*s, token.period.expires) <= until)
+        .collect();
+    // A stage that has left the config since keeps its line.
+    stages.extend(on_record.keys().map(|s| Stage::new(*s)));
+    stages.sort_by(|a, b| b.cmp(a));
+    stages.dedup();
+    stages
+        .into_iter()
+        .map(|stage| match on_record.get(&stage.days()) {
+            Some(notice) => recorded(notice, &person.address, calendar),
+            None => {
+                let slot = calendar.slot(stage, token.period.expires);
+                let (fate, reason) = unrecorded(token, &told, schedule, stage, slot, calendar, now);
+                Line {
+                    recipient: person.address.clone(),
+                    stage: stage.days(),
+                    slot,
+                    fate,
+                    at: None,
+                    mail: None,
+                    reason,
+                }
+            }
+        })
+        .collect()
+}
+
+/// A stage without a record: why there is none.
+fn unrecorded(
+    token: &Token,
+    told: &Told,
+    schedule: &Schedule,
+    stage: Stage,
+    slot: DateTime<Utc>,
+    calendar: &Calendar,
+    now: DateTime<Utc>,
+) -> (&'static str, Text) {
+    let period: &Period = &token.period;
+    let only = [schedule::Due { stage, slot }];
+    if told
+        .from_stage
+        .is_some_and(|from| i64::from(stage.days()) > i64::from(from))
+    {
+        let from = told.from_stage.unwrap_or_default();
+        return (
+            "not_theirs",
+            text!(
+                "not theirs: told from stage {from} on",
+                "pas pour ce destinataire, prévenu dès l’étape {from}"
+            ),
+        );
+    }
+    if let Some(why) = stopped(token.state) {
+        return ("stopped", why);
+    }
+    if !schedule::is_mailed(calendar, period) {
+        return (
+            "not_mailed",
+            text!(
+                "none: first declared more than a year after its expiry",
+                "aucun : déclaré plus d’un an après son expiration"
+            ),
+        );
+    }
+    if slot > now {
+        let Text { en, fr } = words::from_the_end(calendar.days_between(slot, period.expires));
+        return ("to_come", text!("to come, {en}", "à venir, {fr}"));
+    }
+    if schedule::due_for(schedule, period, told, &only).is_empty() {
+        let since = schedule
+            .known_since(stage)
+            .map(|s| when::day(s, calendar))
+            .unwrap_or_default();
+        return (
+            "not_counted",
+            text!(
+                "none: this stage was added on {since}, after its slot",
+                "aucun : cette étape a été ajoutée le {since}, après son créneau"
+            ),
+        );
+    }
+    (
+        "due",
+        text!(
+            "due; the next pass of the daemon takes it up",
+            "dû ; le prochain passage du service le prend en charge"
+        ),
+    )
+}
+
+/// Why a token is not watched any more.
+fn stopped(state: State) -> Option<Text> {
+    match state {
+        State::Active => None,
+        State::Archived => Some(text!(
+            "none: the token is archived",
+            "aucun\u{a0}: le jeton est archivé"
+        )),
+        State::Superseded => Some(text!(
+            "none: another token took its place",
+            "aucun\u{a0}: un autre jeton a pris sa place"
+        )),
+        State::Revoked => Some(text!(
+            "none: the token is revoked",
+            "aucun\u{a0}: le jeton est révoqué"
+        )),
+    }
+}
+
+/// A stage that is on record.
+pub(super) fn recorded(n: &Notice, address: &str, calendar: &Calendar) -> Line {
+    let at = n
+        .settled_at
+        .map(|at| when::minute(at, calendar))
+        .unwrap_or_default();
+    let mail = n.mail.map(|(no, _, _)| no);
+    let (fate, reason) = match n.state.as_str() {
+        "sent" => {
+            let no = mail.unwrap_or_default();
+            (
+                "sent",
+                text!("sent {at} (mail {no})", "envoyé le {at} (courriel {no})"),
+            )
+        }
+        "absorbed" => {
+            let by = n.reason.clone().unwrap_or_default();
+            (
+                "absorbed",
+                text!(
+                    "absorbed: stage {by} spoke for it",
+                    "absorbé : l’étape {by} a parlé pour lui"
+                ),
+            )
+        }
+        "suppressed" => {
+            let why = n.reason.as_deref().and_then(Suppression::from_word);
+            let why = why.map_or_else(|| text!("unknown", "inconnu"), said);
+            let (en, fr) = (why.en, why.fr);
+            (
+                "suppressed",
+                text!("suppressed {at}: {en}", "supprimé le {at} : {fr}"),
+            )
+        }
+        "failed" => {
+            let why = n.reason.as_deref().and_then(MailState::from_word);
+            let why = match why {
+                Some(MailState::Refused) => text!(
+                    "the server refused the address",
+                    "le serveur a refusé l’adresse"
+                ),
+                Some(MailState::Parked) => text!(
+                    "the message was refused, or its delivery not confirmed",
+                    "le message a été refusé, ou sa remise non confirmée"
+                ),
+                _ => text!(
+                    "put off for five days",
+                    "remis à plus tard pendant cinq jours"
+                ),
+            };
+            let (en, fr, no) = (why.en, why.fr, mail.unwrap_or_default());
+            (
+                "failed",
+                text!(
+                    "failed {at}: {en} (mail {no})",
+                    "échoué le {at} : {fr} (courriel {no})"
+                ),
+            )
+        }
+        _ => ("owed", open(n, calendar)),
+    };
+    Line {
+        recipient: address.to_owned(),
+        stage: n.stage,
+        slot: n.slot,
+        fate,
+        at: n.settled_at,
+        mail,
+        reason,
+    }
+}
+
+fn open(n: &Notice, calendar: &Calendar) -> Text {
+    match n.mail {
+        None => text!(
+            "owed: waits until the recipient’s present mail is settled",
+            "dû : attend que le courriel en cours de ce destinataire soit réglé"
+        ),
+        Some((no, state, next)) => {
+            let next = next
+                .map(|at| when::minute(calendar.next_leave(at), calendar))
+                .unwrap_or_default();
+            match state {
+                MailState::Claimed => text!(
+                    "owed: being sent now (mail {no})",
+                    "dû : en cours d’envoi (courriel {no})"
+                ),
+                MailState::InDoubt => text!(
+                    "owed: the server’s last reply was lost; sent again from {next} on (mail {no})",
+                    "dû : la dernière réponse du serveur s’est perdue ; renvoyé à partir du {next} (courriel {no})"
+                ),
+                MailState::Deferred => text!(
+                    "owed: put off by the server, tried again from {next} on (mail {no})",
+                    "dû : remis à plus tard par le serveur, retenté à partir du {next} (courriel {no})"
+                ),
+                MailState::Held => text!("owed: held (mail {no})", "dû : retenu (courriel {no})"),
+                MailState::Queued
+                | MailState::Sent
+                | MailState::Refused
+                | MailState::Parked
+                | MailState::Failed
+                | MailState::Cancelled => {
+                    text!(
+                        "owed: leaves from {next} on (mail {no})",
+                        "dû : part à partir du {next} (courriel {no})"
+                    )
+                }
+            }
+        }
+    }
+}
+
+fn said(why: Suppression) -> Text {
+    match why {
+        Suppression::Renewed => text!("the token was renewed", "le jeton a été renouvelé"),
+        Suppression::Superseded => text!(
+            "another token took its place",
+            "un autre jeton a pris sa place"
+        ),
+        Suppression::Revoked => text!("the token was revoked", "le jeton a été révoqué"),
+        Suppression::Archived => text!("the token was archived", "le jeton a été archivé"),
+        Suppression::RecipientRemoved => text!(
+            "the recipient is no longer told",
+            "le destinataire n’est plus prévenu"
+        ),
+        Suppression::Cancelled => text!(
+            "a person cancelled the mail",
+            "une personne a annulé le courriel"
+        ),
+    }
+}

@@ -1,0 +1,88 @@
+//! What a person named on the command line: a token by its id, a recipient by an address.
+
+use crate::cli::{Exit, Failure};
+use crate::domain::address::Address;
+use crate::domain::language::text;
+use crate::store::Store;
+use crate::store::outbox::Person;
+use crate::store::record::Token;
+
+/// A token by its id.
+pub(super) async fn token(store: &Store, id: &str) -> Result<Token, Failure> {
+    if let Some(token) = store.token(id).await? {
+        return Ok(token);
+    }
+    let known: Vec<String> = store.tokens().await?.into_iter().map(|t| t.id).collect();
+    Err(no_such_token(id, &known))
+}
+
+/// A token and the people told about it, the demandeur first.
+pub(super) async fn token_and_people(
+    store: &Store,
+    id: &str,
+) -> Result<(Token, Vec<Person>), Failure> {
+    let token = token(store, id).await?;
+    let mut people = store.people(&[token.no]).await?;
+    people.sort_by(|a, b| (a.role != "demandeur", &a.key).cmp(&(b.role != "demandeur", &b.key)));
+    Ok((token, people))
+}
+
+/// Whether a person is the one whose address was written, in whatever spelling.
+pub(super) fn is_at(person: &Person, written: &str) -> bool {
+    match Address::parse(written) {
+        Ok(address) => person.key == address.key(),
+        Err(_) => person.address == written,
+    }
+}
+
+/// An address that is not among the people told about a token.
+pub(super) fn not_told(people: &[Person]) -> Failure {
+    let known: Vec<&str> = people.iter().map(|p| p.address.as_str()).collect();
+    let known = known.join(", ");
+    Failure::new(
+        Exit::NotFound,
+        "not_found",
+        text!(
+            "this address is not told about this token",
+            "cette adresse n’est pas prévenue pour ce jeton"
+        ),
+    )
+    .hint(text!(
+        "its recipients are {known}",
+        "ses destinataires sont {known}"
+    ))
+}
+
+/// A token that does not exist, with the nearest id that does.
+fn no_such_token(id: &str, known: &[String]) -> Failure {
+    let near = known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(id, k), k))
+        .filter(|(distance, k)| *distance <= 2.max(k.chars().count() / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k);
+    let hint = near.map_or_else(
+        || {
+            text!(
+                "`jetond list --all` shows the ids",
+                "`jetond list --all` affiche les identifiants"
+            )
+        },
+        |near| {
+            text!(
+                "did you mean `{near}`?",
+                "vouliez-vous dire `{near}`\u{a0}?"
+            )
+        },
+    );
+    let shown = id.escape_debug();
+    Failure::new(
+        Exit::NotFound,
+        "not_found",
+        text!(
+            "there is no token `{shown}`",
+            "il n’y a pas de jeton `{shown}`"
+        ),
+    )
+    .hint(hint)
+}
