@@ -8,7 +8,7 @@ use crate::cli::{when, words};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::domain::lifecycle::{State, Suppression};
-use crate::domain::schedule::{self, Period, Told};
+use crate::domain::schedule::{self, Due, Told};
 use crate::domain::stage::{Schedule, Stage};
 use crate::store::outbox::{MailState, Person};
 use crate::store::record::{Notice, Token};
@@ -36,7 +36,6 @@ pub(super) fn lines_of(
     calendar: &Calendar,
     now: DateTime<Utc>,
 ) -> Vec<Line> {
-    let told = person.told();
     let on_record: HashMap<i32, &Notice> = notices
         .iter()
         .filter(|n| n.recipient == person.key)
@@ -52,13 +51,21 @@ pub(super) fn lines_of(
     stages.extend(on_record.keys().map(|s| Stage::new(*s)));
     stages.sort_by(|a, b| b.cmp(a));
     stages.dedup();
+    let told = person.told();
+    let came = schedule::due(calendar, schedule, &token.period, now);
+    let plan = Plan {
+        told: &told,
+        schedule,
+        calendar,
+        due: schedule::due_for(schedule, &token.period, &told, &came),
+    };
     stages
         .into_iter()
         .map(|stage| match on_record.get(&stage.days()) {
             Some(notice) => recorded(notice, &person.address, calendar),
             None => {
                 let slot = calendar.slot(stage, token.period.expires);
-                let (fate, reason) = unrecorded(token, &told, schedule, stage, slot, calendar, now);
+                let (fate, reason) = plan.unrecorded(token, stage, slot, now);
                 Line {
                     recipient: person.address.clone(),
                     stage: stage.days(),
@@ -73,67 +80,81 @@ pub(super) fn lines_of(
         .collect()
 }
 
-/// A stage without a record: why there is none.
-fn unrecorded(
-    token: &Token,
-    told: &Told,
-    schedule: &Schedule,
-    stage: Stage,
-    slot: DateTime<Utc>,
-    calendar: &Calendar,
-    now: DateTime<Utc>,
-) -> (&'static str, Text) {
-    let period: &Period = &token.period;
-    let only = [schedule::Due { stage, slot }];
-    if told
-        .from_stage
-        .is_some_and(|from| i64::from(stage.days()) > i64::from(from))
-    {
-        let from = told.from_stage.unwrap_or_default();
-        return (
-            "not_theirs",
-            text!(
+/// What one recipient is to be told of one token.
+struct Plan<'a> {
+    told: &'a Told,
+    schedule: &'a Schedule,
+    calendar: &'a Calendar,
+    /// The stages that have come for them.
+    due: Vec<Due>,
+}
+
+impl Plan<'_> {
+    /// A stage without a record: why there is none.
+    fn unrecorded(
+        &self,
+        token: &Token,
+        stage: Stage,
+        slot: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> (&'static str, Text) {
+        if let Some(from) = self
+            .told
+            .from_stage
+            .filter(|from| i64::from(stage.days()) > i64::from(*from))
+        {
+            let why = text!(
                 "not theirs: told from stage {from} on",
                 "pas pour ce destinataire, prévenu dès l’étape {from}"
-            ),
-        );
-    }
-    if let Some(why) = stopped(token.state) {
-        return ("stopped", why);
-    }
-    if !schedule::is_mailed(calendar, period) {
-        return (
-            "not_mailed",
-            text!(
+            );
+            return ("not_theirs", why);
+        }
+        if let Some(why) = stopped(token.state) {
+            return ("stopped", why);
+        }
+        if !schedule::is_mailed(self.calendar, &token.period) {
+            let why = text!(
                 "none: first declared more than a year after its expiry",
                 "aucun : déclaré plus d’un an après son expiration"
-            ),
-        );
+            );
+            return ("not_mailed", why);
+        }
+        if slot > now {
+            let days = self.calendar.days_between(slot, token.period.expires);
+            let Text { en, fr } = words::from_the_end(days);
+            return ("to_come", text!("to come, {en}", "à venir, {fr}"));
+        }
+        self.passed(stage)
     }
-    if slot > now {
-        let Text { en, fr } = words::from_the_end(calendar.days_between(slot, period.expires));
-        return ("to_come", text!("to come, {en}", "à venir, {fr}"));
-    }
-    if schedule::due_for(schedule, period, told, &only).is_empty() {
-        let since = schedule
-            .known_since(stage)
-            .map(|s| when::day(s, calendar))
-            .unwrap_or_default();
-        return (
-            "not_counted",
-            text!(
+
+    /// A stage whose slot has come, and that no pass has recorded.
+    fn passed(&self, stage: Stage) -> (&'static str, Text) {
+        if !self.due.iter().any(|d| d.stage == stage) {
+            let since = self
+                .schedule
+                .known_since(stage)
+                .map(|s| when::day(s, self.calendar))
+                .unwrap_or_default();
+            let why = text!(
                 "none: this stage was added on {since}, after its slot",
                 "aucun : cette étape a été ajoutée le {since}, après son créneau"
-            ),
-        );
+            );
+            return ("not_counted", why);
+        }
+        let most_urgent = self.due.last().map_or(stage, |d| d.stage);
+        let why = if stage == most_urgent {
+            text!(
+                "due; the next pass of the daemon takes it up",
+                "dû ; le prochain passage du service le prend en charge"
+            )
+        } else {
+            text!(
+                "due; at the next pass stage {most_urgent} speaks for it",
+                "dû ; au prochain passage l’étape {most_urgent} parlera pour lui"
+            )
+        };
+        ("due", why)
     }
-    (
-        "due",
-        text!(
-            "due; the next pass of the daemon takes it up",
-            "dû ; le prochain passage du service le prend en charge"
-        ),
-    )
 }
 
 /// Why a token is not watched any more.

@@ -11,6 +11,9 @@ use crate::cli::layout;
 use crate::config::{Colour, Diagnostic, Source, draw};
 use crate::domain::language::{Lang, Text};
 
+/// The width of a terminal that does not tell its own.
+const USUAL: usize = 80;
+
 /// Lines are never laid out for less.
 const NARROWEST: usize = 40;
 
@@ -183,8 +186,9 @@ impl Out {
 fn width() -> Option<usize> {
     let set = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     let terminal = || {
-        let size = console::Term::stdout().size_checked()?;
-        Some(usize::from(size.1))
+        let stdout = console::Term::stdout();
+        let said = stdout.size_checked().map(|(_, columns)| columns.into());
+        stdout.is_term().then(|| said.unwrap_or(USUAL))
     };
     set.or_else(terminal).map(|w| w.max(NARROWEST))
 }

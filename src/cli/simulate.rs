@@ -154,7 +154,7 @@ fn print_mail(
     let tokens: Vec<String> = mail
         .notices
         .iter()
-        .map(|n| format!("{}\u{a0}({})", n.token, n.stage))
+        .map(|n| format!("{} ({})", n.token, n.stage))
         .collect();
     if tokens.is_empty() {
         return Ok(());

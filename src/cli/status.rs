@@ -132,7 +132,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             text!("mails", "courriels"),
             text!(
                 "{waiting} waiting, {sent} sent",
-                "{waiting} en attente, {sent} partis"
+                "en attente : {waiting}, acceptés : {sent}"
             ),
         ),
     ];

@@ -116,6 +116,9 @@ fn hint(e: &clap::Error) -> Text {
         let valid = valid.join(", ");
         return text!("possible values: {valid}", "valeurs possibles : {valid}");
     }
+    if e.kind() == ErrorKind::ValueValidation {
+        return text!("it takes a whole number", "il y faut un nombre entier");
+    }
     let usage = e.get(ContextKind::Usage).map(ToString::to_string);
     let usage = usage.unwrap_or_default();
     let usage = usage.trim_start_matches("Usage:").trim();

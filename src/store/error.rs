@@ -1,6 +1,6 @@
 //! What can be wrong with the store, in words for the person who must mend it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::language::{Text, text};
 
@@ -56,6 +56,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Names the file where SQLite does not.
+    pub(super) fn of_file(self, path: &Path) -> Self {
+        let named = |why: String| format!("{}: {why}", path.display());
+        match self {
+            Self::ReadOnly(why) => Self::ReadOnly(named(why)),
+            Self::Full(why) => Self::Full(named(why)),
+            Self::Corrupt(why) => Self::Corrupt(named(why)),
+            Self::Io(why) => Self::Io(named(why)),
+            other => other,
+        }
+    }
+
     /// What happened and what to do.
     pub fn told(&self) -> (Text, Text) {
         match self {
@@ -97,8 +109,8 @@ impl StoreError {
             }
             Self::ReadOnly(why) => (
                 text!(
-                    "the store cannot be written: {why}",
-                    "la base ne peut pas être écrite : {why}"
+                    "the store cannot be opened or written: {why}",
+                    "la base ne peut pas être ouverte ou écrite : {why}"
                 ),
                 text!(
                     "give the user of the daemon the right to write the file and its directory",

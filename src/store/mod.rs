@@ -108,10 +108,21 @@ impl Store {
         let options = options(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
-        let store = Self::connect(options, Some(path)).await?;
-        store.refuse_a_newer_schema().await?;
-        MIGRATIONS.run(&store.pool).await?;
-        Ok(store)
+        let store = Self::connect(options, Some(path))
+            .await
+            .map_err(|e| e.of_file(path))?;
+        match store.migrate().await {
+            Ok(()) => Ok(store),
+            Err(e) => {
+                store.close().await;
+                Err(e.of_file(path))
+            }
+        }
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        self.refuse_a_newer_schema().await?;
+        Ok(MIGRATIONS.run(&self.pool).await?)
     }
 
     /// Opens an existing store for writing, without making or migrating it.
@@ -152,12 +163,14 @@ impl Store {
     }
 
     async fn connect_to_this_schema(options: SqliteConnectOptions, path: &Path) -> Result<Self> {
-        let store = Self::connect(options, Some(path)).await?;
+        let store = Self::connect(options, Some(path))
+            .await
+            .map_err(|e| e.of_file(path))?;
         match store.require_this_schema().await {
             Ok(()) => Ok(store),
             Err(e) => {
                 store.close().await;
-                Err(e)
+                Err(e.of_file(path))
             }
         }
     }
