@@ -1,13 +1,62 @@
-//! `jetond` watches over API Entreprise tokens.
+//! `jetond` watches over API Entreprise tokens and mails every renewal reminder that is owed.
+//!
+//! This is the map. The modules stand in reading order; each may import those named behind it,
+//! and `tests/it/layout.rs` holds that.
+//!
+//! - [`domain`]: what a token is, when its reminders are due, what an event does to them. Pure:
+//!   no clock, no file, no socket. *(nothing of ours)*
+//! - [`clock`]: the one place where the present is read. *(nothing)*
+//! - [`config`]: the files, checked whole, every error with its line. *(domain)*
+//! - [`store`]: every SQL statement; rows in, domain types out. *(domain)*
+//! - [`renewal`]: what a person or the file says happened to a token. *(domain, store)*
+//! - [`tick`]: due stages become notices and mails, in one transaction. *(domain, store)*
+//! - [`delivery`]: claim a mail, compose it, send it, record what became of it. *(config, domain,
+//!   store; its part `compose`, which only turns facts into bytes: domain)*
+//! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
+//! - [`app`]: from a configuration to working parts. *(config, delivery, domain, renewal, store,
+//!   tick)*
+//! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, domain, renewal)*
+//! - [`cli`]: one file per command group. *(all of the above)*
+//!
+//! Where to start: [`domain::schedule`] decides what is due, [`tick::Planner::tick`] writes it
+//! down, [`delivery::sender::Sender::step`] lets it leave. Tick and delivery meet in the store
+//! only, and each takes `now`; the rest asks them, shows what they did, or prepares them.
+//!
+//! # What holds today
+//!
+//! 1. Nothing owed is forgotten: every due notice has a terminal record or an open mail with a
+//!    next time; [`store::coverage`] counts what has neither, and the count must be 0.
+//! 2. Sent means accepted: a mail server has answered 250 to that message.
+//! 3. At least once, almost exactly once: a crash loses nothing and repeats at most the mails in
+//!    flight, with the same Message-ID and the same bytes. One sender per store.
+//! 4. No burst: after an outage a recipient gets one mail with the most urgent stage of each
+//!    token.
+//! 5. No nagging: what was renewed or archived is looked at again at the moment of sending.
+//! 6. One reminder mail a day for a recipient; stages 1 and 0 may add a second.
+//! 7. On the day, and true when read: dates and days left are computed at sending.
+//! 8. No secret travels: passwords are resolved only when used, and never shown.
+//! 9. No clogging: every mail that is taken up leaves the queue or gets a later time.
+//! 10. A bad file changes nothing: it is refused whole, and a running daemon keeps the old one.
+//! 11. Cost follows the work: a tick reads what is due, not what is stored.
+
+pub mod domain;
+
+pub mod clock;
+
+pub mod config;
+
+pub mod store;
+
+pub mod renewal;
+
+pub mod tick;
+
+pub mod delivery;
+
+pub mod simulate;
 
 pub mod app;
-pub mod cli;
-pub mod clock;
-pub mod config;
+
 pub mod daemon;
-pub mod delivery;
-pub mod domain;
-pub mod renewal;
-pub mod simulate;
-pub mod store;
-pub mod tick;
+
+pub mod cli;

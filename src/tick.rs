@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::domain::calendar::Calendar;
+use crate::domain::message_id::message_id;
 use crate::domain::schedule::{self, Fate, Urgent};
 use crate::domain::stage::{Schedule, Stage};
 use crate::store::error::Result;
@@ -228,16 +229,6 @@ impl Planner {
         }
         message_id(hash, &self.message_id_domain)
     }
-}
-
-/// A Message-ID, without angle brackets, from a digest of what makes the mail unique.
-pub(crate) fn message_id(hash: Sha256, domain: &str) -> String {
-    use std::fmt::Write as _;
-    let mut id = String::with_capacity(64);
-    for byte in &hash.finalize()[..15] {
-        let _ = write!(id, "{byte:02x}");
-    }
-    format!("{id}@{domain}")
 }
 
 /// What a recipient is newly owed.

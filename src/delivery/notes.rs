@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 use crate::delivery::desk::{Desk, Matter};
 use crate::domain::address::Address;
 use crate::domain::language::{Lang, Text, text};
+use crate::domain::message_id::message_id;
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::Claimed;
 use crate::store::settle::NewNote;
-use crate::tick::message_id;
 
 /// Ids that a note names one by one.
 const LISTED: usize = 20;

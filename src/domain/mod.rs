@@ -15,6 +15,7 @@ pub mod holidays;
 pub mod language;
 pub mod lifecycle;
 pub mod link;
+pub mod message_id;
 pub mod retry;
 pub mod schedule;
 pub mod stage;

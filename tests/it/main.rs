@@ -12,6 +12,7 @@ mod coverage;
 mod delivery;
 mod demo;
 mod kill;
+mod layout;
 mod mail;
 mod oracle;
 mod real_postfix;
