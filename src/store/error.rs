@@ -188,14 +188,13 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(e: sqlx::Error) -> Self {
         // SQLite's result codes: https://sqlite.org/rescode.html
-        let primary = match &e {
-            sqlx::Error::Database(d) => d
-                .code()
-                .and_then(|c| c.parse::<i32>().ok())
-                .map(|c| c & 0xff),
+        let code = match &e {
+            sqlx::Error::Database(d) => d.code().and_then(|c| c.parse::<i32>().ok()),
             _ => None,
         };
-        match primary {
+        match code.map(|c| c & 0xff) {
+            // SQLITE_IOERR_SHMSIZE: the index of the log finds no room.
+            _ if code == Some(4874) => Self::Full(said(&e)),
             Some(5 | 6) => Self::Busy,
             Some(8 | 14 | 23 | 3) => Self::ReadOnly(said(&e)),
             Some(13) => Self::Full(said(&e)),

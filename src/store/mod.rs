@@ -65,7 +65,7 @@ pub struct Store {
 enum Reading {
     /// With SQLite's locks and log beside the file.
     Live,
-    /// As a file that nobody writes: nothing can be made beside it, and there is no log.
+    /// As a file that nobody writes: beside it nothing can be made, and there is no log.
     Frozen,
 }
 
@@ -108,9 +108,7 @@ impl Store {
         let options = options(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
-        let store = Self::connect(options, Some(path))
-            .await
-            .map_err(|e| e.of_file(path))?;
+        let store = Self::connect_to_file(options, path).await?;
         match store.migrate().await {
             Ok(()) => Ok(store),
             Err(e) => {
@@ -153,7 +151,7 @@ impl Store {
         let live = options(path).pragma("query_only", "ON");
         match Self::connect_to_this_schema(live, path).await {
             Ok(store) => Ok((store, Reading::Live)),
-            Err(StoreError::ReadOnly(_)) if !with_suffix(path, "-wal").exists() => {
+            Err(StoreError::ReadOnly(_) | StoreError::Full(_)) if !has_log(path) => {
                 let frozen = options(path).read_only(true).immutable(true);
                 let store = Self::connect_to_this_schema(frozen, path).await?;
                 Ok((store, Reading::Frozen))
@@ -163,9 +161,7 @@ impl Store {
     }
 
     async fn connect_to_this_schema(options: SqliteConnectOptions, path: &Path) -> Result<Self> {
-        let store = Self::connect(options, Some(path))
-            .await
-            .map_err(|e| e.of_file(path))?;
+        let store = Self::connect_to_file(options, path).await?;
         match store.require_this_schema().await {
             Ok(()) => Ok(store),
             Err(e) => {
@@ -234,6 +230,16 @@ impl Store {
                 .fetch_optional(&self.pool)
                 .await?,
         )
+    }
+
+    async fn connect_to_file(options: SqliteConnectOptions, path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            let why = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+            return Err(StoreError::ReadOnly(why.to_string()).of_file(path));
+        }
+        Self::connect(options, Some(path))
+            .await
+            .map_err(|e| e.of_file(path))
     }
 
     async fn connect(options: SqliteConnectOptions, path: Option<&Path>) -> Result<Self> {
@@ -330,6 +336,11 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("trusted_schema", "OFF")
+}
+
+/// Whether there is a log, with pages that the file does not have yet.
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
 /// A file beside the store.
