@@ -223,8 +223,8 @@ async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Fi
 /// There is no store yet: whether it can be made.
 fn writable(config: &Config) -> (Exit, Text, Option<Text>) {
     let path = config.store.display();
-    let existing = config.store.ancestors().skip(1).find(|p| p.is_dir());
-    let writable = existing.is_some_and(takes_files);
+    let existing = config.store.ancestors().skip(1).find(|p| p.exists());
+    let writable = existing.is_some_and(|p| p.is_dir() && takes_files(p));
     if writable {
         (
             Exit::Done,

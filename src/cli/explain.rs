@@ -77,9 +77,10 @@ fn print(
     let (id, name, no) = (&token.id, &token.facts.name, token.period_no);
     let expires = when::minute(token.period.expires, calendar);
     let Text { en, fr } = words::left(calendar.days_between(now, token.period.expires));
+    context.out.line(&format!("{id} — {name}"))?;
     context.out.say(&text!(
-        "{id} — {name}: period {no}, expires {expires} ({en})",
-        "{id} — {name}\u{a0}: période {no}, expire le {expires} ({fr})"
+        "period {no}, expires {expires} ({en})",
+        "période {no}, expire le {expires} ({fr})"
     ))?;
     let head = context.out.lang.pick(
         ["STAGE", "SLOT", "WHAT BECAME OF IT, AND WHY"],

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::app::SetupError;
+use crate::cli::outbox::word;
 use crate::cli::words;
 use crate::config::Diagnostic;
 use crate::domain::language::{Lang, Text, text};
@@ -183,13 +184,13 @@ impl From<Refusal> for Failure {
                 "`jetond outbox list --all` affiche les numéros"
             )),
             Refusal::State(no, state) => {
-                let word = state.word();
+                let Text { en, fr } = word(state);
                 Self::new(
                     Exit::Refused,
                     "mail_state",
                     text!(
-                        "mail {no} is {word}: nothing to do about it",
-                        "le courriel {no} est dans l’état {word} : rien à y faire"
+                        "mail {no} is {en}: nothing to do about it",
+                        "le courriel {no} est dans l’état « {fr} » : rien à y faire"
                     ),
                 )
             }

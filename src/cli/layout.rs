@@ -9,7 +9,7 @@ use console::measure_text_width as width_of;
 const GAP: usize = 2;
 
 /// The column that wraps gets this width at least, however narrow the terminal is.
-const NARROWEST: usize = 20;
+const NARROWEST: usize = 12;
 
 /// Rows under a head, one column of which may wrap to keep within `width`.
 pub(super) fn columns(
@@ -47,7 +47,7 @@ fn lines_of(row: &[String], widths: &[usize], wraps: usize) -> Vec<String> {
                     (false, 0) => cell.as_str(),
                     (false, _) => "",
                 };
-                let pad = (widths[column] + GAP).saturating_sub(width_of(shown));
+                let pad = widths[column].saturating_sub(width_of(shown)) + GAP;
                 line.push_str(shown);
                 line.push_str(&" ".repeat(pad));
             }

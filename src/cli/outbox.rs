@@ -101,15 +101,15 @@ async fn list(
             vec![
                 m.no.to_string(),
                 context.out.pick(&word(m.state)).to_owned(),
-                leaves_at(m, config).unwrap_or_default(),
+                settled_or_leaves_at(m, config).unwrap_or_default(),
                 m.address.clone(),
                 about(m),
             ]
         })
         .collect();
     let head = context.out.lang.pick(
-        ["NO", "STATE", "NEXT", "TO", "ABOUT"],
-        ["NO", "ÉTAT", "PROCHAIN", "À", "SUJET"],
+        ["NO", "STATE", "WHEN", "TO", "ABOUT"],
+        ["NO", "ÉTAT", "QUAND", "À", "SUJET"],
     );
     context.out.table(&head, &rows, 4)?;
     if rows.is_empty() && view.of != Of::FileOnly {
@@ -153,8 +153,8 @@ async fn show(
             context.out.pick(&word(mail.state)).to_owned(),
         ),
         (
-            lang.pick("next", "prochain"),
-            leaves_at(&mail, config).unwrap_or_else(|| "—".to_owned()),
+            lang.pick("when", "quand"),
+            settled_or_leaves_at(&mail, config).unwrap_or_else(|| "—".to_owned()),
         ),
         (lang.pick("about", "sujet"), about(&mail)),
         ("Message-ID", format!("<{}>", mail.message_id)),
@@ -318,11 +318,13 @@ async fn release(
     Ok(Exit::Done)
 }
 
-/// When a mail leaves, at the earliest: never outside the window.
-fn leaves_at(m: &MailRow, config: &Config) -> Option<String> {
+/// When a mail was settled, or leaves at the earliest: never outside the window.
+fn settled_or_leaves_at(m: &MailRow, config: &Config) -> Option<String> {
     let calendar = &config.calendar;
-    m.next_at
-        .map(|at| when::minute(calendar.next_leave(at), calendar))
+    let leaves = || m.next_at.map(|at| calendar.next_leave(at));
+    m.settled_at
+        .or_else(leaves)
+        .map(|at| when::minute(at, calendar))
 }
 
 fn said_if_dry(dry_run: bool, context: &Context) {

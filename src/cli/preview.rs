@@ -19,8 +19,8 @@ use crate::store::record::Token;
 pub(super) struct Args {
     /// The token's id
     id: String,
-    /// As it will be at stage N [default: the next stage of the recipient]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    /// As it will be at stage N, ten years around the end at most [default: the next stage of the recipient]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-3650..=3650))]
     stage: Option<i32>,
     /// As this recipient will read it [default: the demandeur, else the first one]
     #[arg(long, value_name = "ADDRESS")]

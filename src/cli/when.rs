@@ -1,6 +1,8 @@
 //! Instants on the command line, and how they are shown.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 
 use crate::cli::failure::Failure;
 use crate::domain::calendar::Calendar;
@@ -13,14 +15,34 @@ pub(super) enum Bare {
     EndOfDay,
 }
 
+/// The years of a date on the command line: a mail can carry them, and so can every sum.
+const YEARS: RangeInclusive<i32> = 1..=9000;
+
 /// Reads a date, a local date-time or an RFC 3339 instant.
 pub(super) fn instant(
     written: &str,
     calendar: &Calendar,
     bare: Bare,
 ) -> Result<DateTime<Utc>, Failure> {
+    parse(written, calendar, bare)
+        .filter(|at| YEARS.contains(&at.year()))
+        .ok_or_else(|| {
+            let shown = written.escape_debug();
+            Failure::usage(text!(
+                "`{shown}` is not a date",
+                "`{shown}` n’est pas une date"
+            ))
+            .hint(text!(
+                "write it as 2026-11-22, 2026-11-22T09:00 or 2026-11-22T09:00:00+01:00",
+                "l’écrire 2026-11-22, 2026-11-22T09:00 ou 2026-11-22T09:00:00+01:00"
+            ))
+        })
+}
+
+fn parse(written: &str, calendar: &Calendar, bare: Bare) -> Option<DateTime<Utc>> {
+    let sound = |date: &NaiveDate| YEARS.contains(&date.year());
     if let Ok(date) = written.parse::<NaiveDate>() {
-        return Ok(match bare {
+        return sound(&date).then(|| match bare {
             Bare::StartOfDay => calendar.start_of_day(date),
             Bare::EndOfDay => calendar.end_of_day(date),
         });
@@ -32,20 +54,11 @@ pub(super) fn instant(
         "%Y-%m-%d %H:%M",
     ] {
         if let Ok(local) = NaiveDateTime::parse_from_str(written, form) {
-            return Ok(calendar.instant(local));
+            return sound(&local.date()).then(|| calendar.instant(local));
         }
     }
-    DateTime::parse_from_rfc3339(written)
-        .map(|at| at.with_timezone(&Utc))
-        .map_err(|_| {
-            let shown = written.escape_debug();
-            Failure::usage(text!("{shown} is not a date", "{shown} n’est pas une date")).hint(
-                text!(
-                    "write it as 2026-11-22, 2026-11-22T09:00 or 2026-11-22T09:00:00+01:00",
-                    "l’écrire 2026-11-22, 2026-11-22T09:00 ou 2026-11-22T09:00:00+01:00"
-                ),
-            )
-        })
+    let at = DateTime::parse_from_rfc3339(written).ok()?;
+    Some(at.with_timezone(&Utc))
 }
 
 /// An instant for programs: RFC 3339 with the local offset, whole seconds.

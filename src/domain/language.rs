@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn french_signs_hold_to_their_words() {
-        let text = text!("{{}}", "« {} » : quoi ? oui ; non !");
+        let text = text!("{{}}", "« {{}} » : quoi ? oui ; non !");
         assert_eq!(
             text.fr,
             "«\u{a0}{}\u{a0}»\u{a0}: quoi\u{a0}? oui\u{a0}; non\u{a0}!"
