@@ -6,6 +6,7 @@
 )]
 
 mod calendar_exhaustive;
+mod cli;
 mod config;
 mod config_refused;
 mod coverage;

@@ -1,0 +1,8 @@
+//! The command line as its users meet it: the real program, its words, codes and documents.
+
+mod faults;
+mod place;
+mod promises;
+mod room;
+mod snapshots;
+mod terminal;
