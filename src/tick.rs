@@ -132,6 +132,7 @@ impl Planner {
             (open, counted)
         };
 
+        let ids: HashMap<i64, &str> = due.iter().map(|t| (t.no, t.id.as_str())).collect();
         let mut next_no = tx.next_mail_no().await?;
         let (mut new_mails, mut updates, mut promises, mut attach) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -161,7 +162,7 @@ impl Planner {
                     let next_at = leave(urgent);
                     new_mails.push(NewMail {
                         no,
-                        message_id: self.message_id(recipient, owed, due, now),
+                        message_id: self.message_id(recipient, owed, &ids, now),
                         recipient: recipient.clone(),
                         address: owed.address.clone(),
                         urgency: most_urgent,
@@ -214,17 +215,14 @@ impl Planner {
         &self,
         recipient: &str,
         owed: &Owed,
-        due: &[DueToken],
+        ids: &HashMap<i64, &str>,
         now: DateTime<Utc>,
     ) -> String {
         let mut hash = Sha256::new();
         hash.update(recipient.as_bytes());
         hash.update(now.timestamp().to_be_bytes());
         for (token, period, stage) in owed.keys.iter().chain(&owed.waiting) {
-            let id = due
-                .iter()
-                .find(|t| t.no == *token)
-                .map_or("", |t| t.id.as_str());
+            let id = ids.get(token).copied().unwrap_or_default();
             hash.update(format!("\0{id}\0{token}\0{period}\0{stage}"));
         }
         message_id(hash, &self.message_id_domain)
