@@ -240,7 +240,7 @@ impl Tx {
                value ->> '$.facts.client_name', value ->> '$.facts.datapass_id', value ->> 'jti', \
                value ->> '$.facts.siret', value ->> 'used_by', value ->> 'tags', value ->> '$.facts.language', \
                value ->> '$.facts.contact', 'file', 'active', 'file', $2, 1, value ->> 'expires', value ->> 'jti', $2, $2 \
-             FROM json_each($1)",
+             FROM jsonb_each($1)",
         )
         .bind(&rows)
         .bind(seconds(now))
@@ -248,7 +248,7 @@ impl Tx {
         .await?;
         sqlx::query(
             "INSERT INTO period (token, no, issued, expires, opened_at, dated_at) \
-             SELECT value ->> 'no', 1, value ->> 'issued', value ->> 'expires', $2, $2 FROM json_each($1)",
+             SELECT value ->> 'no', 1, value ->> 'issued', value ->> 'expires', $2, $2 FROM jsonb_each($1)",
         )
         .bind(&rows)
         .bind(seconds(now))
@@ -270,7 +270,7 @@ impl Tx {
                client_name = j.value ->> '$.facts.client_name', datapass_id = j.value ->> '$.facts.datapass_id', \
                siret = j.value ->> '$.facts.siret', used_by = j.value ->> 'used_by', tags = j.value ->> 'tags', \
                language = j.value ->> '$.facts.language', contact = j.value ->> '$.facts.contact' \
-             FROM json_each($1) j WHERE token.no = j.value ->> 'no'",
+             FROM jsonb_each($1) j WHERE token.no = j.value ->> 'no'",
         )
         .bind(json(&tokens.iter().map(row).collect::<Vec<_>>()))
         .execute(&mut *self.inner)
@@ -289,7 +289,7 @@ impl Tx {
         sqlx::query(
             "UPDATE token SET file_expires = j.value ->> 'expires', file_jti = j.value ->> 'jti', \
                jti = coalesce(j.value ->> 'jti', jti) \
-             FROM json_each($1) j WHERE token.no = j.value ->> 'no'",
+             FROM jsonb_each($1) j WHERE token.no = j.value ->> 'no'",
         )
         .bind(json(&tokens.iter().map(row).collect::<Vec<_>>()))
         .execute(&mut *self.inner)
@@ -312,12 +312,12 @@ impl Tx {
         let rows = json(&tokens.iter().map(row).collect::<Vec<_>>());
         for sql in [
             "UPDATE period SET closed_at = $2 WHERE (token, no) IN \
-               (SELECT t.no, t.period FROM json_each($1) j JOIN token t ON t.no = j.value ->> 'no')",
+               (SELECT t.no, t.period FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no')",
             "INSERT INTO period (token, no, issued, expires, opened_at, dated_at) \
                SELECT t.no, t.period + 1, j.value ->> 'issued', j.value ->> 'expires', $2, $2 \
-               FROM json_each($1) j JOIN token t ON t.no = j.value ->> 'no'",
+               FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no'",
             "UPDATE token SET period = period + 1, next_due_at = CASE WHEN state = 'active' THEN $2 ELSE NULL END \
-               FROM json_each($1) j WHERE token.no = j.value ->> 'no'",
+               FROM jsonb_each($1) j WHERE token.no = j.value ->> 'no'",
         ] {
             sqlx::query(sql)
                 .bind(&rows)
@@ -343,10 +343,10 @@ impl Tx {
         let rows = json(&tokens.iter().map(row).collect::<Vec<_>>());
         for sql in [
             "UPDATE period SET issued = j.value ->> 'issued', expires = j.value ->> 'expires', dated_at = $2 \
-               FROM json_each($1) j JOIN token t ON t.no = j.value ->> 'no' \
+               FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no' \
                WHERE period.token = t.no AND period.no = t.period",
             "UPDATE token SET next_due_at = CASE WHEN state = 'active' THEN $2 ELSE NULL END \
-               FROM json_each($1) j WHERE token.no = j.value ->> 'no'",
+               FROM jsonb_each($1) j WHERE token.no = j.value ->> 'no'",
         ] {
             sqlx::query(sql)
                 .bind(&rows)
@@ -373,7 +373,7 @@ impl Tx {
         sqlx::query(
             "INSERT INTO recipient (token, key, address, name, role, language, from_stage, since) \
              SELECT value ->> 'token', value ->> 'key', value ->> 'address', value ->> 'name', value ->> 'role', \
-               value ->> 'language', value ->> 'from_stage', $2 FROM json_each($1) WHERE true \
+               value ->> 'language', value ->> 'from_stage', $2 FROM jsonb_each($1) WHERE true \
              ON CONFLICT (token, key) DO UPDATE SET address = excluded.address, name = excluded.name, \
                role = excluded.role, language = excluded.language, from_stage = excluded.from_stage, \
                since = CASE WHEN recipient.removed_at IS NULL THEN recipient.since ELSE excluded.since END, \
@@ -399,7 +399,7 @@ impl Tx {
             return Ok(());
         }
         sqlx::query(
-            "UPDATE recipient SET removed_at = $2 FROM json_each($1) j \
+            "UPDATE recipient SET removed_at = $2 FROM jsonb_each($1) j \
              WHERE recipient.token = j.value ->> 0 AND recipient.key = j.value ->> 1",
         )
         .bind(json(recipients))

@@ -50,7 +50,7 @@ impl Tx {
         }
         let done = sqlx::query(
             "UPDATE notice SET state = 'suppressed', reason = 'recipient_removed', settled_at = $2 \
-             FROM json_each($1) j WHERE notice.token = j.value ->> 0 AND notice.recipient = j.value ->> 1 \
+             FROM jsonb_each($1) j WHERE notice.token = j.value ->> 0 AND notice.recipient = j.value ->> 1 \
              AND notice.state = 'owed'",
         )
         .bind(json(recipients))
@@ -91,7 +91,7 @@ impl Tx {
         }
         sqlx::query(
             "DELETE FROM notice WHERE state = 'suppressed' AND reason = 'recipient_removed' \
-             AND EXISTS (SELECT 1 FROM json_each($1) j JOIN token t ON t.no = j.value ->> 0 \
+             AND EXISTS (SELECT 1 FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 0 \
                WHERE notice.token = t.no AND notice.period = t.period AND notice.recipient = j.value ->> 1)",
         )
         .bind(json(recipients))
@@ -132,7 +132,7 @@ impl Tx {
         }
         sqlx::query(
             "DELETE FROM notice WHERE (token, period, stage, recipient) IN \
-             (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1)) \
+             (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each($1)) \
              AND state IN ('owed', 'absorbed')",
         )
         .bind(json(notices))

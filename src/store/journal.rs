@@ -38,7 +38,7 @@ impl Tx {
             .collect();
         sqlx::query(
             "INSERT INTO journal (at, who, what, token, detail) \
-             SELECT $2, $3, value ->> 0, value ->> 1, value ->> 2 FROM json_each($1)",
+             SELECT $2, $3, value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each($1)",
         )
         .bind(json(&rows))
         .bind(seconds(now))

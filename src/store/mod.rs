@@ -53,6 +53,9 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// How long a writer waits for another one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Rows that SQLite's thread may read ahead of ours; with sqlx's 50 the two wait in turn.
+const ROW_BUFFER: usize = 4096;
+
 /// An open store.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -178,6 +181,7 @@ impl Store {
     pub async fn in_memory() -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .in_memory(true)
+            .row_buffer_size(ROW_BUFFER)
             .foreign_keys(false);
         let store = Self::connect(options, None).await?;
         MIGRATIONS.run(&store.pool).await?;
@@ -335,6 +339,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROW_BUFFER)
         .pragma("trusted_schema", "OFF")
 }
 

@@ -9,7 +9,7 @@ use sqlx::Row;
 use crate::domain::lifecycle::words;
 use crate::domain::retry;
 use crate::store::error::{Result, StoreError};
-use crate::store::plan::json;
+use crate::store::plan::{counted, gathered, json};
 use crate::store::{Store, Tx, instant, seconds};
 
 /// The state of a mail (RELIABILITY, *A mail's life*).
@@ -161,6 +161,35 @@ pub struct Person {
     pub since: DateTime<Utc>,
 }
 
+/// [`Carried`] and [`Person`] as statements gather them.
+type CarriedRow = (
+    i64,
+    i64,
+    String,
+    String,
+    Option<String>,
+    i32,
+    String,
+    i64,
+    i64,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    String,
+    String,
+);
+type PersonRow = (
+    i64,
+    String,
+    String,
+    Option<String>,
+    String,
+    String,
+    Option<i64>,
+    i64,
+);
+
 /// One entry of the commit before the dot.
 #[derive(Debug, Clone)]
 pub struct Doubt {
@@ -246,38 +275,38 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn carried(&self, mails: &[i64]) -> Result<Vec<Carried>> {
-        let rows = sqlx::query(
-            "SELECT n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, p.expires, p.opened_at, \
-               p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact \
+        let rows: String = sqlx::query_scalar(
+            "SELECT json_group_array(json_array(n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, \
+               p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact) \
+               ORDER BY n.mail, p.expires, t.id) \
              FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
              JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
              JOIN period p ON p.token = n.token AND p.no = n.period \
-             WHERE n.state = 'owed' ORDER BY n.mail, p.expires, t.id",
+             WHERE n.state = 'owed'",
         )
         .bind(json(mails))
-        .fetch_all(&self.pool)
+        .fetch_one(&self.pool)
         .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Carried {
-                    mail: r.try_get(0)?,
-                    token: r.try_get(1)?,
-                    id: r.try_get(2)?,
-                    name: r.try_get(3)?,
-                    client: r.try_get(4)?,
-                    stage: r.try_get(5)?,
-                    recipient: r.try_get(6)?,
-                    expires: instant(r.try_get(7)?),
-                    opened_at: instant(r.try_get(8)?),
-                    dated_at: instant(r.try_get(9)?),
-                    datapass_id: r.try_get(10)?,
-                    jti: r.try_get(11)?,
-                    siret: r.try_get(12)?,
-                    used_by: list(r.try_get(13)?),
-                    contact: r.try_get(14)?,
-                })
+        Ok(gathered::<CarriedRow>(&rows)?
+            .into_iter()
+            .map(|r| Carried {
+                mail: r.0,
+                token: r.1,
+                id: r.2,
+                name: r.3,
+                client: r.4,
+                stage: r.5,
+                recipient: r.6,
+                expires: instant(r.7),
+                opened_at: instant(r.8),
+                dated_at: instant(r.9),
+                datapass_id: r.10,
+                jti: r.11,
+                siret: r.12,
+                used_by: list(&r.13),
+                contact: r.14,
             })
-            .collect()
+            .collect())
     }
 
     /// The present recipients of these tokens.
@@ -285,29 +314,27 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn people(&self, tokens: &[i64]) -> Result<Vec<Person>> {
-        let rows = sqlx::query(
-            "SELECT r.token, r.key, r.address, r.name, r.role, r.language, r.from_stage, r.since \
+        let rows: String = sqlx::query_scalar(
+            "SELECT json_group_array(json_array(r.token, r.key, r.address, r.name, r.role, r.language, \
+               r.from_stage, r.since)) \
              FROM json_each($1) j CROSS JOIN recipient r ON r.token = j.value WHERE r.removed_at IS NULL",
         )
         .bind(json(tokens))
-        .fetch_all(&self.pool)
+        .fetch_one(&self.pool)
         .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Person {
-                    token: r.try_get(0)?,
-                    key: r.try_get(1)?,
-                    address: r.try_get(2)?,
-                    name: r.try_get(3)?,
-                    role: r.try_get(4)?,
-                    language: r.try_get(5)?,
-                    from_stage: r
-                        .try_get::<Option<i64>, _>(6)?
-                        .and_then(|n| u32::try_from(n).ok()),
-                    since: instant(r.try_get(7)?),
-                })
+        Ok(gathered::<PersonRow>(&rows)?
+            .into_iter()
+            .map(|r| Person {
+                token: r.0,
+                key: r.1,
+                address: r.2,
+                name: r.3,
+                role: r.4,
+                language: r.5,
+                from_stage: r.6.and_then(|n| u32::try_from(n).ok()),
+                since: instant(r.7),
             })
-            .collect()
+            .collect())
     }
 
     /// Looks again at these claimed mails: how many reminders each recipient already got from
@@ -322,10 +349,8 @@ impl Store {
         to: DateTime<Utc>,
         except: &[i64],
     ) -> Result<Vec<(String, u32)>> {
-        let mut tx = self.begin().await?;
-        let counted = tx.counted(recipients, from, to, except).await?;
-        tx.rollback().await?;
-        Ok(counted)
+        let mut connection = self.pool.acquire().await?;
+        counted(&mut connection, recipients, from, to, except).await
     }
 
     /// How many mails went out, or may have, since `since`: what a rate limit counts.

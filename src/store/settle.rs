@@ -158,14 +158,14 @@ impl Tx {
         sqlx::query(
             "UPDATE mail SET state = 'sent', next_at = NULL, settled_at = $2, counted_at = $2, content = NULL, \
                reply = j.value ->> 1, subject = j.value ->> 2, attempts = attempts + 1 \
-             FROM json_each($1) j WHERE mail.no = j.value ->> 0",
+             FROM jsonb_each($1) j WHERE mail.no = j.value ->> 0",
         )
         .bind(&rows)
         .bind(seconds(now))
         .execute(&mut *self.inner)
         .await?;
         sqlx::query(
-            "UPDATE notice SET state = 'sent', settled_at = $2 FROM json_each($1) j \
+            "UPDATE notice SET state = 'sent', settled_at = $2 FROM jsonb_each($1) j \
              WHERE notice.mail = j.value ->> 0 AND notice.state = 'owed'",
         )
         .bind(&rows)
@@ -306,7 +306,7 @@ impl Tx {
         }
         sqlx::query(
             "INSERT INTO attempt (mail, at, outcome, reply) \
-             SELECT value ->> 0, $2, value ->> 1, value ->> 2 FROM json_each($1)",
+             SELECT value ->> 0, $2, value ->> 1, value ->> 2 FROM jsonb_each($1)",
         )
         .bind(json(attempts))
         .bind(seconds(now))

@@ -3,8 +3,8 @@
 
 use jetond::store::coverage::Why;
 
-use crate::support::smtp_server::{Act, Phase, Script, SmtpServer};
 use crate::support::daemon::{Town, at, head, token};
+use crate::support::smtp_server::{Act, Phase, Script, SmtpServer};
 
 const EXPIRES: &str = "2026-12-15";
 const BEFORE: &str = "2026-11-29T08:00:00Z";

@@ -4,8 +4,8 @@
 use jetond::store::mailbook::Refusal;
 use jetond::store::outbox::MailState;
 
-use crate::support::smtp_server::{Accepted, Act, Phase, Script, SmtpServer};
 use crate::support::daemon::{Town, at, head, token};
+use crate::support::smtp_server::{Accepted, Act, Phase, Script, SmtpServer};
 
 /// 15 days before the end of every token here, at the opening.
 const MORNING: &str = "2026-11-30T08:00:00Z";
