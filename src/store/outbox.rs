@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use crate::domain::lifecycle::words;
 use crate::domain::retry;
@@ -244,27 +245,16 @@ impl Store {
         .fetch_all(&mut *tx.inner)
         .await?;
         tx.commit().await?;
-        let mut claimed = rows
-            .iter()
-            .map(|r| {
-                let content: Option<Vec<u8>> = r.try_get("content")?;
-                let carried: Option<i64> = r.try_get("carried")?;
-                let mail = Claimed {
-                    no: r.try_get("no")?,
-                    fence: r.try_get("fence")?,
-                    message_id: r.try_get("message_id")?,
-                    kind: r.try_get("kind")?,
-                    recipient: r.try_get("recipient")?,
-                    address: r.try_get("address")?,
-                    doubts: count(r.try_get("doubts")?),
-                    content: content.map(|c| (c, carried.unwrap_or(0))),
-                    note: r.try_get("note")?,
-                    deferrals: count(r.try_get("deferrals")?),
-                    deferred_since: r.try_get::<Option<i64>, _>("deferred_since")?.map(instant),
-                };
-                Ok((r.try_get::<i64, _>("urgency")?, mail))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match claimed_row(row) {
+                Ok(mail) => claimed.push(mail),
+                // It stays claimed until its lease ends; the others leave.
+                Err(e) => {
+                    tracing::error!(mail = row.try_get::<i64, _>("no").ok(), error = %e, "a mail’s row is damaged");
+                }
+            }
+        }
         claimed.sort_by_key(|(urgency, m)| (*urgency, m.no));
         Ok(claimed.into_iter().map(|(_, m)| m).collect())
     }
@@ -396,6 +386,26 @@ impl Store {
         tx.commit().await?;
         Ok(may_leave)
     }
+}
+
+/// A claimed mail, with the most urgent stage that it carries.
+fn claimed_row(r: &SqliteRow) -> Result<(i64, Claimed)> {
+    let content: Option<Vec<u8>> = r.try_get("content")?;
+    let carried: Option<i64> = r.try_get("carried")?;
+    let mail = Claimed {
+        no: r.try_get("no")?,
+        fence: r.try_get("fence")?,
+        message_id: r.try_get("message_id")?,
+        kind: r.try_get("kind")?,
+        recipient: r.try_get("recipient")?,
+        address: r.try_get("address")?,
+        doubts: count(r.try_get("doubts")?),
+        content: content.map(|c| (c, carried.unwrap_or(0))),
+        note: r.try_get("note")?,
+        deferrals: count(r.try_get("deferrals")?),
+        deferred_since: r.try_get::<Option<i64>, _>("deferred_since")?.map(instant),
+    };
+    Ok((r.try_get("urgency")?, mail))
 }
 
 pub(crate) fn count(n: i64) -> u32 {

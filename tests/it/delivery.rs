@@ -172,7 +172,10 @@ async fn a_refused_address_is_told_to_the_contact_and_the_other_recipients() {
         .parse(&note.bytes)
         .unwrap()
         .into_owned();
-    assert_eq!(parsed.subject(), Some("Adresse refusée : a@ville.example"));
+    assert_eq!(
+        parsed.subject(),
+        Some("Adresse refusée\u{a0}: a@ville.example")
+    );
     assert!(parsed.body_text(0).unwrap().contains("no such user"));
 }
 
@@ -468,4 +471,19 @@ async fn tokens_that_vanish_at_once_are_kept_at_a_start_and_told() {
         step.sent, 2,
         "the reminder of all four tokens, and the alarm"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_the_wrong_type_stops_nobody_else() {
+    let server = SmtpServer::start(Script::new());
+    let town = town(&server, &[ONE, TWO]).await;
+    town.rig().tick(town.now).await.unwrap();
+    let path = town.dir().join("jetond.db");
+    let pool = sqlx::SqlitePool::connect(path.to_str().unwrap())
+        .await
+        .unwrap();
+    let damage = "UPDATE mail SET message_id = x'ff00' WHERE address = $1";
+    sqlx::query(damage).bind(ONE).execute(&pool).await.unwrap();
+    pool.close().await;
+    assert_eq!(town.rig().deliver(town.now).await.unwrap().sent, 1);
 }
