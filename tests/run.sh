@@ -47,6 +47,9 @@ if [ "${fetched-yes}" = no ]; then
 fi
 
 export JETOND_TEST_REAL=1
+# The program is started some thousand times: a little optimisation takes it from 0.8 s of
+# processor time to 0.2, and costs the build less than that gains.
+export CARGO_PROFILE_DEV_OPT_LEVEL=1
 if cargo nextest --version >/dev/null 2>&1; then
     # It knows no doc tests, and its closing line comes last.
     cargo test --locked --doc

@@ -122,7 +122,6 @@ fn live_through_the_year(
     let (mut seen, mut ids) = (Vec::new(), BTreeSet::new());
     for day in &days {
         let report = &program.json_at(morning(*day), &["run", "--once"])[0];
-        assert_eq!(report["in_window"], Value::Bool(true), "{day}");
         let sent = usize::try_from(report["sent"].as_u64().unwrap()).unwrap();
         let mails = arrived(sent);
         assert_eq!(mails.len(), sent, "{day}");
