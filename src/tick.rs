@@ -225,7 +225,7 @@ impl Planner {
             let id = ids.get(token).copied().unwrap_or_default();
             hash.update(format!("\0{id}\0{token}\0{period}\0{stage}"));
         }
-        message_id(hash, &self.message_id_domain)
+        message_id(self.calendar.date(now), hash, &self.message_id_domain)
     }
 }
 

@@ -151,7 +151,11 @@ impl Desk {
                     cause,
                     recipient: key,
                     address: address.as_str().to_owned(),
-                    message_id: message_id(hash, self.from.address.ascii_domain()),
+                    message_id: message_id(
+                        self.calendar.date(now),
+                        hash,
+                        self.from.address.ascii_domain(),
+                    ),
                     words: Words {
                         subject,
                         body,
@@ -205,7 +209,11 @@ impl Desk {
             cause,
             recipient: key,
             address: self.contact.as_str().to_owned(),
-            message_id: message_id(hash, self.from.address.ascii_domain()),
+            message_id: message_id(
+                self.calendar.date(now),
+                hash,
+                self.from.address.ascii_domain(),
+            ),
             words: Words {
                 subject,
                 body,

@@ -65,7 +65,7 @@ fn snapshots() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    settings.add_filter(r"<[0-9a-f]{20,}@", "<[id]@");
+    settings.add_filter(r"<\d{8}\.[0-9a-f]{20,}@", "<[id]@");
     settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "[now] UTC");
     settings.set_snapshot_path("snapshots");
     settings
