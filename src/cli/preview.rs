@@ -142,6 +142,7 @@ fn carried(token: &Token, reader: &Person, stage: Stage) -> HashMap<i64, Vec<Car
         expires: token.period.expires,
         opened_at: token.period.opened_at,
         dated_at: token.period.dated_at,
+        declared_at: token.declared_at,
         datapass_id: token.facts.datapass_id.clone(),
         jti: token.jti.clone(),
         siret: token.facts.siret.clone(),

@@ -214,6 +214,7 @@ impl Desk {
         let jti = c.jti.as_deref().and_then(|s| Jti::parse(s).ok());
         let period = Period {
             expires: c.expires,
+            declared_at: c.declared_at,
             opened_at: c.opened_at,
             dated_at: c.dated_at,
         };

@@ -17,6 +17,8 @@ pub const FORGOTTEN_AFTER_DAYS: i64 = 365;
 pub struct Period {
     /// The last instant at which the token works.
     pub expires: DateTime<Utc>,
+    /// When the token was first declared, whatever was renewed since.
+    pub declared_at: DateTime<Utc>,
     /// When the token was first declared, or renewed.
     pub opened_at: DateTime<Utc>,
     /// When its dates were last corrected; `opened_at` when they never were.
@@ -73,7 +75,7 @@ pub struct NewNotice {
 
 /// Whether reminders are mailed for this period at all.
 pub fn is_mailed(calendar: &Calendar, period: &Period) -> bool {
-    calendar.days_between(period.expires, period.opened_at) <= FORGOTTEN_AFTER_DAYS
+    calendar.days_between(period.expires, period.declared_at) <= FORGOTTEN_AFTER_DAYS
 }
 
 /// The stages whose slot has come at `now`, the earliest first.
@@ -258,6 +260,7 @@ mod tests {
         let issued = cal.end_of_day("2025-06-15".parse().unwrap());
         let period = Period {
             expires: cal.add_months(issued, 18),
+            declared_at: issued,
             opened_at: issued,
             dated_at: issued,
         };
@@ -309,6 +312,7 @@ mod tests {
         let opened = at("2026-11-10T20:00:00Z");
         let period = Period {
             expires: at("2026-12-15T22:59:59Z"),
+            declared_at: opened,
             opened_at: opened,
             dated_at: opened,
         };
@@ -334,6 +338,7 @@ mod tests {
         let opened = at("2025-06-15T20:00:00Z");
         let period = Period {
             expires: at("2026-12-15T22:59:59Z"),
+            declared_at: opened,
             opened_at: opened,
             dated_at: opened,
         };
@@ -367,6 +372,7 @@ mod tests {
         ] {
             let period = Period {
                 expires,
+                declared_at: at(opened),
                 opened_at: at(opened),
                 dated_at: at(opened),
             };

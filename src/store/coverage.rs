@@ -111,7 +111,7 @@ impl Store {
         // Nothing is due earlier than the earliest stage, two weeks of holidays allowed for.
         let horizon = now + Duration::days(i64::from(schedule.stages().earliest()) + 14);
         let tokens = sqlx::query(
-            "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at FROM token t \
+            "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at FROM token t \
              JOIN period p ON p.token = t.no AND p.no = t.period \
              WHERE t.state = 'active' AND p.expires <= $1",
         )
@@ -159,6 +159,7 @@ impl Store {
                 expires: instant(t.try_get(3)?),
                 opened_at: instant(t.try_get(4)?),
                 dated_at: instant(t.try_get(5)?),
+                declared_at: instant(t.try_get(6)?),
             };
             let due = schedule::due(calendar, &schedule, &period, now);
             for (key, told) in people.get(&no).into_iter().flatten() {

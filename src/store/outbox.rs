@@ -129,6 +129,8 @@ pub struct Carried {
     pub opened_at: DateTime<Utc>,
     /// When its dates were last corrected.
     pub dated_at: DateTime<Utc>,
+    /// When the token was first declared.
+    pub declared_at: DateTime<Utc>,
     /// Data Pass number.
     pub datapass_id: Option<String>,
     /// `jti`.
@@ -179,6 +181,7 @@ type CarriedRow = (
     Option<String>,
     String,
     String,
+    i64,
 );
 type PersonRow = (
     i64,
@@ -267,7 +270,7 @@ impl Store {
     pub async fn carried(&self, mails: &[i64]) -> Result<Vec<Carried>> {
         let rows: String = sqlx::query_scalar(
             "SELECT json_group_array(json_array(n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, \
-               p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact) \
+               p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact, t.declared_at) \
                ORDER BY n.mail, p.expires, t.id) \
              FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
              JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
@@ -295,6 +298,7 @@ impl Store {
                 siret: r.12,
                 used_by: list(&r.13),
                 contact: r.14,
+                declared_at: instant(r.15),
             })
             .collect())
     }

@@ -142,6 +142,7 @@ impl Tx {
                         expires: instant(r.try_get(3)?),
                         opened_at: instant(r.try_get(4)?),
                         dated_at: instant(r.try_get(5)?),
+                        declared_at: instant(r.try_get(6)?),
                     },
                 })
             })
@@ -443,19 +444,16 @@ pub(crate) async fn counted(
     .bind(json(except))
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .iter()
+    rows.iter()
         .map(|r| {
-            (
-                r.get(0),
-                u32::try_from(r.get::<i64, _>(1)).unwrap_or(u32::MAX),
-            )
+            let n: i64 = r.try_get(1)?;
+            Ok((r.try_get(0)?, u32::try_from(n).unwrap_or(u32::MAX)))
         })
-        .collect())
+        .collect()
 }
 
 /// Must use the partial index `token_due`; a test looks at its plan.
-pub const DUE_TOKENS: &str = "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at FROM token t \
+pub const DUE_TOKENS: &str = "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at FROM token t \
      JOIN period p ON p.token = t.no AND p.no = t.period \
      WHERE t.next_due_at <= $1 ORDER BY t.next_due_at LIMIT $2";
 

@@ -296,6 +296,7 @@ fn token(r: &sqlx::sqlite::SqliteRow) -> Result<Token> {
             expires: instant(r.try_get(8)?),
             opened_at: instant(r.try_get(9)?),
             dated_at: instant(r.try_get(10)?),
+            declared_at: instant(r.try_get(13)?),
         },
         file_expires: r.try_get::<Option<i64>, _>(11)?.map(instant),
         jti: r.try_get(12)?,
