@@ -13,10 +13,12 @@ use crate::domain::calendar::Calendar;
 use crate::domain::lifecycle::{
     By, DateChange, FileDates, Origin, State, Suppression, date_change, looks_like_an_accident,
 };
-use crate::domain::stage::Stages;
+use crate::domain::schedule;
+use crate::domain::stage::{Stage, Stages};
 use crate::domain::token::Declared;
 use crate::store::declared::{Facts, Known, KnownRecipient, Numbered};
 use crate::store::error::Result;
+use crate::store::events::{NotLeft, Standing};
 use crate::store::journal::Entry;
 use crate::store::{Store, Tx};
 
@@ -129,8 +131,12 @@ pub async fn reconcile(
         numbers.insert(declared.id.as_str(), no);
     }
     plan.compare_recipients(&tx.known_recipients().await?, file.tokens, &numbers);
-    plan.write(&mut tx, file.calendar, &mut report, now).await?;
-    write_schedule(&mut tx, &file, now).await?;
+    let touched = plan.write(&mut tx, &mut report, now).await?;
+    let looked_at = match write_schedule(&mut tx, &file, now).await? {
+        Schedules::Same => touched,
+        Schedules::Changed => known.iter().map(|k| k.no).collect(),
+    };
+    take_back_what_is_not_due(&mut tx, file.calendar, &looked_at, now).await?;
     tx.cancel_empty_mails(now).await?;
     tx.set("config_digest", file.digest).await?;
     tx.commit().await?;
@@ -155,7 +161,11 @@ async fn archive(tx: &mut Tx, missing: &[&Known], now: DateTime<Utc>) -> Result<
 
 /// The stages and the calendar of the file; a change of either makes the tick look at every
 /// token again.
-async fn write_schedule(tx: &mut Tx, file: &Declaration<'_>, now: DateTime<Utc>) -> Result<()> {
+async fn write_schedule(
+    tx: &mut Tx,
+    file: &Declaration<'_>,
+    now: DateTime<Utc>,
+) -> Result<Schedules> {
     let history = tx.schedule().await?;
     let stages_changed = history.as_ref().is_none_or(|h| h.stages() != file.stages);
     if stages_changed {
@@ -185,8 +195,15 @@ async fn write_schedule(tx: &mut Tx, file: &Declaration<'_>, now: DateTime<Utc>)
             now,
         )
         .await?;
+        return Ok(Schedules::Changed);
     }
-    Ok(())
+    Ok(Schedules::Same)
+}
+
+/// Whether the stages or the calendar changed under tokens that are on record.
+enum Schedules {
+    Same,
+    Changed,
 }
 
 /// The differences between the file and the record.
@@ -308,13 +325,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    async fn write(
-        self,
-        tx: &mut Tx,
-        calendar: &Calendar,
-        report: &mut Report,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
+    /// Writes the differences; gives the tokens of which something may be due no more.
+    async fn write(self, tx: &mut Tx, report: &mut Report, now: DateTime<Utc>) -> Result<Vec<i64>> {
         let named = |tokens: &[Numbered<'_>]| {
             tokens
                 .iter()
@@ -341,7 +353,6 @@ impl<'a> Plan<'a> {
         tx.open_periods(&self.renewed, now).await?;
         tx.correct_periods(&self.corrected, now).await?;
         tx.remember_file_dates(&self.dates).await?;
-        take_back_what_is_not_due(tx, calendar, &self.corrected, now).await?;
 
         let restored: Vec<i64> = self.restored.iter().map(|(no, _)| *no).collect();
         tx.set_state(&restored, State::Active, By::File, now)
@@ -362,6 +373,8 @@ impl<'a> Plan<'a> {
         tx.reopen_recipients(&self.again).await?;
         tx.put_recipients(&self.put, now).await?;
         let mut touched: Vec<i64> = self.put.iter().map(|r| r.token).collect();
+        touched.extend(&restored);
+        touched.extend(rows(&self.corrected));
         touched.sort_unstable();
         touched.dedup();
         tx.look_again(&touched, now).await?;
@@ -371,26 +384,46 @@ impl<'a> Plan<'a> {
         report.renewed = named(&self.renewed);
         report.corrected = named(&self.corrected);
         report.restored = self.restored.into_iter().map(|(_, id)| id).collect();
-        Ok(())
+        Ok(touched)
     }
 }
 
-/// After a correction, notices that have not left and whose slot is no longer past are taken
-/// back: they come again in their time.
+/// Takes back what a new date, schedule or `from_stage` makes undue: owed notices that are not
+/// due any more, absorbed ones whose slot is to come again, and those that lost the notice which
+/// was to speak for them. The next tick owes anew what is due.
 async fn take_back_what_is_not_due(
     tx: &mut Tx,
     calendar: &Calendar,
-    corrected: &[Numbered<'_>],
+    tokens: &[i64],
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let expiries: HashMap<i64, DateTime<Utc>> = corrected
-        .iter()
-        .map(|n| (n.no, n.declared.expires))
+    let Some(schedule) = tx.schedule().await? else {
+        return Ok(());
+    };
+    let is_due = |n: &NotLeft| {
+        let due = schedule::due(calendar, &schedule, &n.period, now);
+        let theirs = schedule::due_for(&schedule, &n.period, &n.told, &due);
+        theirs.iter().any(|d| d.stage.days() == n.key.2)
+    };
+    let is_to_come = |n: &NotLeft| calendar.slot(Stage::new(n.key.2), n.period.expires) > now;
+    let undue: Vec<_> = tx
+        .not_left(tokens)
+        .await?
+        .into_iter()
+        .filter(|n| match n.standing {
+            Standing::Owed => !is_due(n),
+            Standing::SpokenFor | Standing::Unspoken => is_to_come(n),
+        })
+        .map(|n| n.key)
         .collect();
-    let rows: Vec<i64> = expiries.keys().copied().collect();
-    let mut early = tx.not_left(&rows).await?;
-    early.retain(|(token, _, stage, _)| {
-        calendar.slot(crate::domain::stage::Stage::new(*stage), expiries[token]) > now
-    });
-    tx.take_back(&early).await
+    tx.take_back(&undue).await?;
+    // Only now is it known what has lost its speaker.
+    let unspoken: Vec<_> = tx
+        .not_left(tokens)
+        .await?
+        .into_iter()
+        .filter(|n| n.standing == Standing::Unspoken && is_due(n))
+        .map(|n| n.key)
+        .collect();
+    tx.take_back(&unspoken).await
 }

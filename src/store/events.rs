@@ -5,9 +5,34 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 
 use crate::domain::lifecycle::{By, State, Suppression};
+use crate::domain::schedule::{Period, Told};
 use crate::store::error::Result;
 use crate::store::plan::json;
-use crate::store::{Tx, seconds};
+use crate::store::{Tx, instant, seconds};
+
+/// A notice that has not left, with what decides whether it is still due.
+#[derive(Debug, Clone)]
+pub struct NotLeft {
+    /// Token's row, period, stage, recipient.
+    pub key: (i64, i64, i32, String),
+    /// Where it stands.
+    pub standing: Standing,
+    /// The token's current period.
+    pub period: Period,
+    /// Which stages are the recipient's.
+    pub told: Told,
+}
+
+/// Where a notice that has not left stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is owed.
+    Owed,
+    /// It was absorbed, and a more urgent notice spoke, or will speak, for it.
+    SpokenFor,
+    /// It was absorbed by a notice that was taken back or suppressed.
+    Unspoken,
+}
 
 impl Tx {
     /// Suppresses everything that is owed for these tokens. What is already in flight keeps
@@ -100,17 +125,21 @@ impl Tx {
         Ok(())
     }
 
-    /// The notices of the current period of these tokens that have not left:
-    /// (token, period, stage, recipient). After a correction the caller decides which of them
-    /// are still due.
+    /// The notices of these active tokens' current periods that have not left and belong to a
+    /// present recipient. The caller decides which of them are still due.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn not_left(&mut self, tokens: &[i64]) -> Result<Vec<(i64, i64, i32, String)>> {
+    pub async fn not_left(&mut self, tokens: &[i64]) -> Result<Vec<NotLeft>> {
         let rows = sqlx::query(
-            "SELECT n.token, n.period, n.stage, n.recipient FROM json_each($1) j \
-             JOIN token t ON t.no = j.value \
+            "SELECT n.token, n.period, n.stage, n.recipient, n.state = 'owed', p.expires, p.opened_at, \
+               p.dated_at, t.declared_at, r.from_stage, r.since, EXISTS (SELECT 1 FROM notice s \
+                 WHERE s.token = n.token AND s.period = n.period AND s.recipient = n.recipient \
+                 AND s.stage < n.stage AND s.state IN ('owed', 'sent', 'failed')) \
+             FROM json_each($1) j CROSS JOIN token t ON t.no = j.value AND t.state = 'active' \
+             JOIN period p ON p.token = t.no AND p.no = t.period \
              JOIN notice n ON n.token = t.no AND n.period = t.period \
+             JOIN recipient r ON r.token = n.token AND r.key = n.recipient AND r.removed_at IS NULL \
              LEFT JOIN mail m ON m.no = n.mail \
              WHERE n.state IN ('owed', 'absorbed') AND coalesce(m.state, 'queued') NOT IN ('claimed', 'in_doubt')",
         )
@@ -118,7 +147,28 @@ impl Tx {
         .fetch_all(&mut *self.inner)
         .await?;
         rows.iter()
-            .map(|r| Ok((r.try_get(0)?, r.try_get(1)?, r.try_get(2)?, r.try_get(3)?)))
+            .map(|r| {
+                Ok(NotLeft {
+                    key: (r.try_get(0)?, r.try_get(1)?, r.try_get(2)?, r.try_get(3)?),
+                    standing: match (r.try_get(4)?, r.try_get(11)?) {
+                        (true, _) => Standing::Owed,
+                        (false, true) => Standing::SpokenFor,
+                        (false, false) => Standing::Unspoken,
+                    },
+                    period: Period {
+                        expires: instant(r.try_get(5)?),
+                        opened_at: instant(r.try_get(6)?),
+                        dated_at: instant(r.try_get(7)?),
+                        declared_at: instant(r.try_get(8)?),
+                    },
+                    told: Told {
+                        from_stage: r
+                            .try_get::<Option<i64>, _>(9)?
+                            .and_then(|n| u32::try_from(n).ok()),
+                        since: instant(r.try_get(10)?),
+                    },
+                })
+            })
             .collect()
     }
 
