@@ -358,6 +358,7 @@ impl<'a> Plan<'a> {
         tx.set_state(&restored, State::Active, By::File, now)
             .await?;
         tx.reopen_tokens(&restored, Suppression::Archived).await?;
+        tx.tell_from_now(&restored, now).await?;
         let back: Vec<Entry> = restored
             .iter()
             .map(|no| Entry {

@@ -386,6 +386,26 @@ impl Tx {
         Ok(())
     }
 
+    /// Tells the recipients of restored tokens from now on: while a token was put away, nobody
+    /// was told about it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn tell_from_now(&mut self, tokens: &[i64], now: DateTime<Utc>) -> Result<()> {
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "UPDATE recipient SET since = $2 FROM json_each($1) j \
+             WHERE recipient.token = j.value AND recipient.removed_at IS NULL",
+        )
+        .bind(json(tokens))
+        .bind(seconds(now))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
     /// Ends the telling of recipients: (token, key).
     ///
     /// # Errors
