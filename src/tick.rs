@@ -288,9 +288,11 @@ impl Batch {
                     .map_or(&[][..], Vec::as_slice);
                 let is_recorded = |stage| record.iter().any(|r| r.stage == stage);
                 let most_urgent = theirs.last().map(|d| d.stage);
-                for n in
-                    schedule::newly_due(calendar, &token.period, &person.told, &theirs, is_recorded)
-                {
+                let due_from = token
+                    .look_at
+                    .max(token.period.dated_at)
+                    .max(person.told.since);
+                for n in schedule::newly_due(calendar, &theirs, due_from, is_recorded) {
                     let (state, reason) = match n.fate {
                         Fate::Owed => {
                             self.owe_one(token, person, n.stage, record);

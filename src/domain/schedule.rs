@@ -118,23 +118,23 @@ pub fn due_for(schedule: &Schedule, period: &Period, told: &Told, due: &[Due]) -
 
 /// The due stages of one recipient that have no notice yet, and what becomes of each.
 ///
-/// `theirs` is the result of [`due_for`]; `is_recorded` tells which stages have a notice.
+/// `theirs` is the result of [`due_for`]; `due_from` is the earliest instant at which they can
+/// have become due: a declaration, a correction, any edit that made a look necessary;
+/// `is_recorded` tells which stages have a notice.
 pub fn newly_due(
     calendar: &Calendar,
-    period: &Period,
-    told: &Told,
     theirs: &[Due],
+    due_from: DateTime<Utc>,
     is_recorded: impl Fn(Stage) -> bool,
 ) -> Vec<NewNotice> {
     let most_urgent = theirs.last().map(|d| d.stage);
-    let known_from = told.since.max(period.opened_at).max(period.dated_at);
     theirs
         .iter()
         .filter(|d| !is_recorded(d.stage))
         .map(|d| NewNotice {
             stage: d.stage,
             slot: d.slot,
-            leaves_at: calendar.next_leave(d.slot.max(known_from)),
+            leaves_at: calendar.next_leave(d.slot.max(due_from)),
             fate: if Some(d.stage) == most_urgent {
                 Fate::Owed
             } else {
@@ -279,7 +279,7 @@ mod tests {
                 &told,
                 &due(&cal, &schedule, &period, now),
             );
-            for n in newly_due(&cal, &period, &told, &theirs, |s| recorded.contains(&s)) {
+            for n in newly_due(&cal, &theirs, issued, |s| recorded.contains(&s)) {
                 assert_eq!((n.slot, n.leaves_at, n.fate), (now, now, Fate::Owed));
                 let left = cal.days_between(now, period.expires);
                 life += &format!("{day} {:>5} {left:>5}\n", n.stage.to_string());
@@ -326,7 +326,7 @@ mod tests {
             &told,
             &due(&cal, &schedule, &period, opened),
         );
-        let new = newly_due(&cal, &period, &told, &theirs, |_| false);
+        let new = newly_due(&cal, &theirs, opened, |_| false);
         let fates: Vec<_> = new.iter().map(|n| (n.stage.days(), n.fate)).collect();
         assert_eq!(fates, [(90, Fate::Absorbed), (60, Fate::Owed)]);
         assert_eq!(new[1].leaves_at, at("2026-11-11T08:00:00Z"));

@@ -165,7 +165,7 @@ impl Store {
             for (key, told) in people.get(&no).into_iter().flatten() {
                 let theirs = schedule::due_for(&schedule, &period, told, &due);
                 let is_recorded = |stage: Stage| recorded.contains(&(no, stage.days(), key));
-                for n in schedule::newly_due(calendar, &period, told, &theirs, is_recorded) {
+                for n in schedule::newly_due(calendar, &theirs, now, is_recorded) {
                     unseen.push(Uncovered {
                         token: id.to_owned(),
                         stage: n.stage.days(),

@@ -442,13 +442,15 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes the next tick look at these tokens, if they are active.
+    /// Makes the next tick look at these tokens, if they are active. What was already to be
+    /// looked at keeps its time: how late it is counts.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub async fn look_again(&mut self, tokens: &[i64], now: DateTime<Utc>) -> Result<()> {
         sqlx::query(
-            "UPDATE token SET next_due_at = $2 FROM json_each($1) j WHERE token.no = j.value AND token.state = 'active'",
+            "UPDATE token SET next_due_at = min(coalesce(next_due_at, $2), $2) FROM json_each($1) j \
+             WHERE token.no = j.value AND token.state = 'active'",
         )
         .bind(json(tokens))
         .bind(seconds(now))
@@ -462,7 +464,7 @@ impl Tx {
     /// # Errors
     /// When the store cannot be written.
     pub async fn look_at_all_again(&mut self, now: DateTime<Utc>) -> Result<()> {
-        sqlx::query("UPDATE token SET next_due_at = $1 WHERE state = 'active'")
+        sqlx::query("UPDATE token SET next_due_at = min(coalesce(next_due_at, $1), $1) WHERE state = 'active'")
             .bind(seconds(now))
             .execute(&mut *self.inner)
             .await?;

@@ -21,6 +21,8 @@ pub struct DueToken {
     pub period_no: i64,
     /// Its current period.
     pub period: Period,
+    /// When it was to be looked at: its next slot, or an edit before it.
+    pub look_at: DateTime<Utc>,
 }
 
 /// A recipient of a due token.
@@ -144,6 +146,7 @@ impl Tx {
                         dated_at: instant(r.try_get(5)?),
                         declared_at: instant(r.try_get(6)?),
                     },
+                    look_at: instant(r.try_get(7)?),
                 })
             })
             .collect()
@@ -453,7 +456,7 @@ pub(crate) async fn counted(
 }
 
 /// Must use the partial index `token_due`; a test looks at its plan.
-pub const DUE_TOKENS: &str = "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at FROM token t \
+pub const DUE_TOKENS: &str = "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at, t.next_due_at FROM token t \
      JOIN period p ON p.token = t.no AND p.no = t.period \
      WHERE t.next_due_at <= $1 ORDER BY t.next_due_at LIMIT $2";
 
