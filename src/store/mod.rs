@@ -246,6 +246,17 @@ impl Store {
             .map_err(|e| e.of_file(path))
     }
 
+    /// The steps by which SQLite would answer a statement, one line each: a test reads in them
+    /// that the cost follows the work.
+    ///
+    /// # Errors
+    /// When SQLite does not understand the statement.
+    pub async fn query_plan(&self, sql: &str) -> Result<Vec<String>> {
+        let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        rows.iter().map(|r| Ok(r.try_get("detail")?)).collect()
+    }
+
     async fn connect(options: SqliteConnectOptions, path: Option<&Path>) -> Result<Self> {
         let pool = SqlitePoolOptions::new()
             .max_connections(1)

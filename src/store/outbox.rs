@@ -207,6 +207,12 @@ pub struct Doubt {
     pub carried: i64,
 }
 
+/// Must use the partial index `mail_next`; a test looks at its plan.
+pub const CLAIM: &str = "UPDATE mail SET state = 'claimed', fence = fence + 1, next_at = $1 + $3 \
+     WHERE no IN (SELECT no FROM mail WHERE next_at <= $1 ORDER BY urgency, next_at, no LIMIT $2) \
+     RETURNING no, fence, message_id, kind, recipient, address, doubts, content, carried, note, \
+       deferrals, deferred_since, urgency";
+
 impl Store {
     /// Voids the claims of a sender that is no more: called by the holder of the sender's lock
     /// at its start. What was in doubt stays in doubt.
@@ -236,17 +242,12 @@ impl Store {
     /// When the store cannot be written.
     pub async fn claim(&self, now: DateTime<Utc>, limit: i64) -> Result<Vec<Claimed>> {
         let mut tx = self.begin().await?;
-        let rows = sqlx::query(
-            "UPDATE mail SET state = 'claimed', fence = fence + 1, next_at = $1 + $3 \
-             WHERE no IN (SELECT no FROM mail WHERE next_at <= $1 ORDER BY urgency, next_at, no LIMIT $2) \
-             RETURNING no, fence, message_id, kind, recipient, address, doubts, content, carried, note, \
-               deferrals, deferred_since, urgency",
-        )
-        .bind(seconds(now))
-        .bind(limit)
-        .bind(retry::LEASE.num_seconds())
-        .fetch_all(&mut *tx.inner)
-        .await?;
+        let rows = sqlx::query(CLAIM)
+            .bind(seconds(now))
+            .bind(limit)
+            .bind(retry::LEASE.num_seconds())
+            .fetch_all(&mut *tx.inner)
+            .await?;
         tx.commit().await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in &rows {
