@@ -9,11 +9,15 @@
 //! Where DESIGN.md is silent, this is the reading:
 //!
 //! - A pair (token, recipient) owes its most urgent due stage, unless that very notice was sent
-//!   in this period, or it was absorbed, suppressed or withdrawn and a more urgent one was sent.
-//!   So an absorbed notice comes back only if nothing that absorbed it ever left.
+//!   in this period, or it was absorbed and a more urgent one was sent. So an absorbed notice
+//!   comes back only if nothing that absorbed it ever left.
+//! - A correction that puts a slot into the future again makes its stage due at that slot,
+//!   unless that very notice was sent: "nothing resent" speaks of what left.
+//! - What was suppressed is looked at anew when its token or recipient comes back: the most
+//!   urgent due stage is owed, the others are absorbed.
 //! - A stage counts as due when it is in the schedule, within `from_stage`, its slot is past,
-//!   and its slot is later than the reload that added it to the schedule, or the pair is not
-//!   older than that reload. The first read counts as always; a stage that was taken out and
+//!   and its slot is later than the reload that added it to the schedule, or the pair or the
+//!   period is not older than that reload. The first read counts as always; a stage that was taken out and
 //!   comes back is new; a restored token or recipient is as new as an added one.
 //! - An open notice that is not due any more (corrected date, stage removed, `from_stage`
 //!   lowered) vanishes: [`Fate::Unowed`].
@@ -109,14 +113,15 @@ pub(crate) fn with_wakes(scenario: &Scenario, wakes: &BTreeSet<Instant>) -> Outc
     life.outcome()
 }
 
-fn within(stretches: &[(Instant, Instant)], at: Instant) -> bool {
+/// Whether an instant lies in one of some stretches of time.
+pub(crate) fn within(stretches: &[(Instant, Instant)], at: Instant) -> bool {
     stretches
         .iter()
         .any(|(from, to)| (*from..*to).contains(&at))
 }
 
 /// The instants at which anything can change.
-fn interesting(scenario: &Scenario, hours: &Hours) -> BTreeSet<Instant> {
+pub(crate) fn interesting(scenario: &Scenario, hours: &Hours) -> BTreeSet<Instant> {
     let first = hours.zone.day(scenario.start);
     let last = hours.zone.day(scenario.end);
     let openings = (first..=last)
@@ -154,6 +159,7 @@ struct Known {
     expires: Instant,
     jti: Option<String>,
     period: u32,
+    period_since: Instant,
     first_declared: Day,
     is_active: bool,
     /// Stages and slots up to the end of the scenario, the earliest first.
@@ -197,7 +203,8 @@ impl Pair {
         match self.fates.get(&(period, stage)) {
             None => true,
             Some(Fate::Sent | Fate::Open) => false,
-            Some(Fate::Absorbed | Fate::Suppressed | Fate::Unowed) => !has_spoken(),
+            Some(Fate::Unowed) => true,
+            Some(Fate::Absorbed | Fate::Suppressed) => !has_spoken(),
         }
     }
 }
@@ -233,6 +240,7 @@ impl Life {
 
     fn reload(&mut self, file: &File, now: Instant) {
         let is_other_schedule = self.reload_schedule(file, now);
+        let hours = self.hours.clone();
         let present: BTreeSet<&str> = file.present().map(|t| t.id.as_str()).collect();
         for (id, known) in &mut self.tokens {
             if known.is_active && !present.contains(id.as_str()) {
@@ -260,6 +268,7 @@ impl Life {
                     expires,
                     jti: token.jti.clone(),
                     period: 0,
+                    period_since: now,
                     first_declared: today,
                     is_active: true,
                     slots: Vec::new(),
@@ -277,6 +286,7 @@ impl Life {
                     .values_mut()
                     .for_each(|p| p.close(known.period, Fate::Suppressed));
                 known.period += 1;
+                known.period_since = now;
             }
             if known.slots.is_empty() || is_other_schedule || expires != known.expires {
                 known.slots = slots(&self.hours, &self.stages, expires, self.end);
@@ -285,6 +295,10 @@ impl Life {
             known.expires = expires;
             known.jti = token.jti.clone().or(known.jti.take());
             known.reload_recipients(&recipients(token), now);
+            let is_to_come = |stage| hours.slot(stage, expires) > now;
+            for pair in known.pairs.values_mut().filter(|p| p.is_active) {
+                pair.await_again(known.period, is_to_come);
+            }
         }
     }
 
@@ -313,7 +327,10 @@ impl Life {
                     .slots
                     .iter()
                     .take_while(|(_, slot)| *slot <= now)
-                    .filter(|(stage, slot)| pair.counts(*stage, *slot, self.stages[stage]))
+                    .filter(|(stage, slot)| {
+                        let from = pair.since.max(known.period_since);
+                        pair.counts(*stage, *slot, self.stages[stage], from)
+                    })
                     .map(|(stage, _)| *stage)
                     .collect();
                 if expired_for > 365 {
@@ -414,6 +431,9 @@ impl Known {
             if !pair.is_active {
                 pair.is_active = true;
                 pair.since = now;
+                let period = self.period;
+                pair.fates
+                    .retain(|(p, _), fate| *p != period || *fate != Fate::Suppressed);
             }
             pair.from_stage = *from_stage;
             pair.looked_after = now;
@@ -423,10 +443,10 @@ impl Known {
 
 impl Pair {
     /// Whether a stage of the schedule concerns this recipient; `added`: the reload that added
-    /// it to the schedule.
-    fn counts(&self, stage: i64, slot: Instant, added: Option<Instant>) -> bool {
+    /// it to the schedule; `from`: when the pair, or its period, began.
+    fn counts(&self, stage: i64, slot: Instant, added: Option<Instant>, from: Instant) -> bool {
         self.from_stage.is_none_or(|from| stage <= from)
-            && added.is_none_or(|added| slot > added || self.since >= added)
+            && added.is_none_or(|added| slot > added || from >= added)
     }
 
     /// Settles what is owed, given the due stages.
@@ -447,6 +467,13 @@ impl Pair {
         for stage in due.iter().filter(|stage| **stage != urgent) {
             self.fates.entry((period, *stage)).or_insert(Fate::Absorbed);
         }
+    }
+
+    /// What was absorbed, and whose slot is to come under the new date, comes in its time.
+    fn await_again(&mut self, period: u32, is_to_come: impl Fn(i64) -> bool) {
+        self.fates.retain(|(p, stage), fate| {
+            *p != period || matches!(fate, Fate::Sent | Fate::Open) || !is_to_come(*stage)
+        });
     }
 
     /// The token expired too long ago when it was declared.

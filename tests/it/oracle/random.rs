@@ -16,7 +16,7 @@ const OUTAGES: [i64; 6] = [60, 7 * 60, 22 * 60, 4 * 1440, 9 * 1440, 40 * 1440];
 
 /// Splitmix64 (Steele, Lea and Flood, 2014).
 #[derive(Debug)]
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -33,7 +33,7 @@ impl Dice {
     }
 
     /// Whether something happens that happens so many times out of a hundred.
-    fn happens(&mut self, percent: i64) -> bool {
+    pub(crate) fn happens(&mut self, percent: i64) -> bool {
         self.within(0, 100) < percent
     }
 

@@ -111,6 +111,23 @@ pub(crate) struct File {
     pub(crate) after_expiry: Vec<i64>,
 }
 
+impl Edit {
+    /// The token that it is about; `None`: the schedule.
+    pub(crate) fn token(&self) -> Option<&str> {
+        match self {
+            Self::AddToken(token) => Some(&token.id),
+            Self::RemoveToken(id)
+            | Self::RestoreToken(id)
+            | Self::SetDates(id, _)
+            | Self::SetJti(id, _)
+            | Self::AddRecipient(id, _)
+            | Self::RemoveRecipient(id, _)
+            | Self::SetFromStage(id, _, _) => Some(id),
+            Self::AddStage(_) | Self::RemoveStage(_) => None,
+        }
+    }
+}
+
 impl File {
     pub(crate) fn of(scenario: &Scenario) -> Self {
         Self {
@@ -201,7 +218,11 @@ impl Scenario {
     /// The text of the config file at an instant: SQLite and the mails' directory beside it, no
     /// storm brake.
     pub(crate) fn to_config_toml(&self, at: Instant) -> String {
-        let file = self.file_at(at);
+        self.write(&self.file_at(at), |_| true)
+    }
+
+    /// The text of a config file with those of its tokens that are `wanted`.
+    pub(crate) fn write(&self, file: &File, wanted: impl Fn(&str) -> bool) -> String {
         let zone = Zone::of(self.zone);
         let days = match self.days {
             Days::Any => "any",
@@ -229,7 +250,7 @@ impl Scenario {
         if let Some(opens) = self.opens {
             writeln!(text, "opens = {opens}").expect("a string takes all");
         }
-        for token in file.present() {
+        for token in file.present().filter(|t| wanted(&t.id)) {
             token.write(&zone, &mut text);
         }
         text
