@@ -21,3 +21,4 @@ mod smtp;
 mod support;
 mod ways_out;
 mod year_of_mornings;
+mod whole_life;
