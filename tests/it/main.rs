@@ -20,5 +20,5 @@ mod real_postfix;
 mod smtp;
 mod support;
 mod ways_out;
-mod year_of_mornings;
 mod whole_life;
+mod year_of_mornings;
