@@ -197,13 +197,24 @@ impl Rig {
         Ok(ticked)
     }
 
-    /// What may leave now leaves. A tick follows, as long as it finds notices that waited for a
-    /// mail that has been settled meanwhile.
+    /// What may leave now leaves. A tick follows, as long as notices have waited for a mail that
+    /// has been settled meanwhile.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn deliver(&self, now: DateTime<Utc>) -> StoreResult<Step> {
-        self.sender.drain(now).await
+        let store = &self.sender.clerk().store;
+        let mut total = Step::default();
+        loop {
+            let step = self.sender.drain(now).await?;
+            total.add(step);
+            let freed = step.claimed > 0
+                && store.has_waiting().await?
+                && self.planner.tick(store, now).await? != Ticked::default();
+            if !freed {
+                return Ok(total);
+            }
+        }
     }
 }
 

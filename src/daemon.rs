@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{self, Rig, SendingStore, SetupError};
 use crate::clock;
 use crate::config::{self, Config, Surroundings};
-use crate::domain::language::Lang;
 use crate::renewal::reconcile::Brake;
 
 /// Without a hint for this long, the tick comes by itself.
@@ -186,7 +185,11 @@ async fn delivery_loop(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
         match shared.rig().sender.step(clock::now()).await {
             // There may be more: look again at once, at the time that it is then.
-            Ok(step) if step.claimed > 0 => continue,
+            Ok(step) if step.claimed > 0 => {
+                // What waited for one of these mails is taken up by a tick.
+                shared.tick_hint.notify_one();
+                continue;
+            }
             Ok(_) => {}
             Err(e) => tracing::error!(error = %e, "a delivery failed; it is tried again"),
         }
@@ -210,7 +213,7 @@ async fn reload(
         Ok(loaded) => loaded.config,
         Err(rejected) => {
             for error in &rejected.errors {
-                tracing::error!("{}", error.plain(Lang::En));
+                tracing::error!("{}", error.plain(old.language));
             }
             tracing::error!(
                 errors = rejected.errors.len(),

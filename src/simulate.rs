@@ -58,10 +58,12 @@ pub async fn run(
     let mut now = from;
     while now <= to {
         planner.tick(&clerk.store, now).await?;
-        loop {
-            let mails = leave(clerk, now).await?;
-            let Some(mails) = mails else { break };
+        while let Some(mails) = leave(clerk, now).await? {
             each(now, mails);
+            // What waited for one of these mails may leave now too.
+            if clerk.store.has_waiting().await? {
+                planner.tick(&clerk.store, now).await?;
+            }
         }
         let (token, mail) = clerk.store.next_instants().await?;
         let mail = mail.map(|at| clerk.desk.calendar.next_leave(at));

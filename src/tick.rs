@@ -39,6 +39,8 @@ pub struct Ticked {
     pub absorbed: usize,
     /// Mails made.
     pub mails: usize,
+    /// Notices that waited for a mail on its way and have one now.
+    pub joined: usize,
 }
 
 impl Planner {
@@ -64,6 +66,7 @@ impl Planner {
             total.owed += done.owed;
             total.absorbed += done.absorbed;
             total.mails += done.mails;
+            total.joined += done.joined;
             if !more {
                 return Ok(total);
             }
@@ -151,7 +154,10 @@ impl Planner {
                         _ => mail.next_at,
                     };
                     updates.push((mail.no, mail.urgency.min(most_urgent), next_at.map(seconds)));
-                    if let Some(at) = next_at {
+                    // A server's deferral moves no promise: it is what makes a notice late.
+                    if let Some(at) = next_at
+                        && mail.state == MailState::Queued
+                    {
                         promises.push((mail.no, seconds(at)));
                     }
                     mail.no
@@ -190,11 +196,12 @@ impl Planner {
             absorbed: batch.notices.iter().filter(|n| n.6 == "absorbed").count()
                 + batch.absorbed.len(),
             mails: new_mails.len(),
+            joined: attach.len(),
         };
         tx.absorb(&batch.absorbed, now).await?;
         tx.insert_mails(&new_mails, now).await?;
         tx.insert_notices(&batch.notices, now).await?;
-        tx.attach(&attach).await?;
+        tx.attach(&attach, now).await?;
         tx.update_mails(&updates).await?;
         tx.promise_later(&promises).await?;
         let next: Vec<(i64, Option<i64>)> = due

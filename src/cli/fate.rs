@@ -251,8 +251,8 @@ pub(super) fn recorded(n: &Notice, address: &str, calendar: &Calendar) -> Line {
 fn open(n: &Notice, calendar: &Calendar) -> Text {
     match n.mail {
         None => text!(
-            "owed: waits until the recipient’s present mail is settled",
-            "dû : attend que le courriel en cours de ce destinataire soit réglé"
+            "owed: taken up by the next pass, once the recipient’s present mail is settled",
+            "dû : pris en charge au prochain passage, une fois réglé le courriel en cours de ce destinataire"
         ),
         Some((no, state, next)) => {
             let next = next

@@ -31,7 +31,11 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let now = args.at.now(calendar)?;
     let view = view(&config, context, now).await?;
     let store = &view.store;
-    let uncovered = store.uncovered(calendar, now).await?;
+    let uncovered = match view.of {
+        Of::Record | Of::OlderFile => store.uncovered(calendar, now).await?,
+        // Nothing is owed before the first pass: the file was never taken over.
+        Of::FileOnly => Vec::new(),
+    };
     let tokens = store.tokens().await?;
     let active = tokens.iter().filter(|t| t.state == State::Active).count();
     let last_pass = store.last_pass().await?;

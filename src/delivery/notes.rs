@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::delivery::compose;
 use crate::delivery::desk::{Desk, Matter};
 use crate::domain::address::Address;
 use crate::domain::language::{Lang, Text, text};
@@ -120,7 +121,9 @@ impl Desk {
                 .entry(contact.key())
                 .or_insert((contact, self.language));
         }
-        if trouble == Trouble::Refused {
+        // When the contact is the one who was not reached, the others must know too.
+        let contacts_reached = readers.keys().any(|key| *key != mail.recipient);
+        if trouble == Trouble::Refused || !contacts_reached {
             for p in carried.iter().flat_map(|c| matter.people(c.token)) {
                 if let (Ok(address), Ok(lang)) =
                     (Address::parse(&p.address), Lang::parse(&p.language))
@@ -130,14 +133,9 @@ impl Desk {
             }
         }
         readers.remove(&mail.recipient);
-        let tokens: Vec<(String, String)> = carried
+        let tokens: Vec<(&str, NaiveDate)> = carried
             .iter()
-            .map(|c| {
-                (
-                    c.name.clone(),
-                    self.calendar.date(c.expires).format("%Y-%m-%d").to_string(),
-                )
-            })
+            .map(|c| (c.name.as_str(), self.calendar.date(c.expires)))
             .collect();
         readers
             .into_iter()
@@ -225,7 +223,7 @@ impl Desk {
     }
 }
 
-fn say(trouble: Trouble, to: &str, tokens: &[(String, String)], reply: &str) -> (Text, Vec<Text>) {
+fn say(trouble: Trouble, to: &str, tokens: &[(&str, NaiveDate)], reply: &str) -> (Text, Vec<Text>) {
     let subject = match trouble {
         Trouble::Refused => text!("Refused address: {to}", "Adresse refusée : {to}"),
         Trouble::Parked => text!("Reminder not delivered to {to}", "Rappel non remis à {to}"),
@@ -256,14 +254,14 @@ fn say(trouble: Trouble, to: &str, tokens: &[(String, String)], reply: &str) -> 
             "Pendant cinq jours, le serveur de messagerie a remis à plus tard un rappel à {to}. Il est abandonné ; le prochain rappel sera tenté de nouveau."
         ),
     };
-    let list = |and: &str| {
-        tokens
-            .iter()
-            .map(|(name, date)| format!("{name} ({and} {date})"))
-            .collect::<Vec<_>>()
-            .join(", ")
+    let list = |lang: Lang, expires: &str| {
+        let one = |(name, on): &(&str, NaiveDate)| {
+            format!("{name} ({expires} {})", compose::date(lang, *on))
+        };
+        tokens.iter().map(one).collect::<Vec<_>>().join(", ")
     };
-    let (en, fr) = (list("expires"), list("expire le"));
+    let en = list(Lang::En, "expires");
+    let fr = list(Lang::Fr, "expire le");
     let about = text!("It was about: {en}.", "Il concernait : {fr}.");
     let said = text!("The server said: {reply}", "Réponse du serveur : {reply}");
     let act = text!(

@@ -283,10 +283,18 @@ impl Sender {
         let mut jobs = VecDeque::with_capacity(batch.ready.len());
         let mut done = Step::default();
         for ready in batch.ready {
-            match self.compose(&ready) {
+            let composed = if ready.mail.doubts > retry::DOUBT_REPEATS {
+                Err(
+                    "in doubt too often: each time the reply was lost, or the sender ended"
+                        .to_owned(),
+                )
+            } else {
+                self.compose(&ready)
+            };
+            match composed {
                 Ok(letter) => jobs.push_back(Job { ready, letter }),
                 Err(why) => {
-                    tracing::error!(mail = ready.mail.no, %why, "a mail cannot be composed; it is parked");
+                    tracing::error!(mail = ready.mail.no, %why, "a mail cannot leave; it is parked");
                     let settled = settled(&ready, Settlement::Parked, why);
                     done.count(&settled.outcome);
                     let notes = self.notes(
@@ -329,13 +337,15 @@ impl Sender {
         } = ready.addressed.as_ref().map_err(Clone::clone)?;
         let calendar = &self.clerk.desk.calendar;
         let to = envelope.to.address.clone();
-        // What was in doubt goes out with the same bytes, as long as it is about the same notices.
-        if let Some((bytes, before)) = &ready.mail.content
-            && before == carried
+        // What was in doubt goes out with the same bytes, as long as it is about the same notices
+        // and still true: not on a later day.
+        if let Some(before) = &ready.mail.content
+            && before.carried == *carried
+            && calendar.date(before.at) == calendar.date(envelope.now)
         {
             let subject = compose::subject(letter, envelope, calendar);
             return Ok(Letter {
-                bytes: bytes.clone(),
+                bytes: before.bytes.clone(),
                 subject,
                 to,
                 carried: *carried,

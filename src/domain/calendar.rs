@@ -86,6 +86,16 @@ pub struct Calendar {
 }
 
 impl Calendar {
+    /// The form in which the store remembers a calendar, to notice when it changes.
+    pub fn to_spec(&self) -> String {
+        let days = match self.days {
+            Days::Any => "any",
+            Days::Working => "working",
+        };
+        let opens = self.opens.map_or(String::new(), |n| n.to_string());
+        format!("{};{};{days};{opens}", self.tz.name(), self.window)
+    }
+
     /// The local date of an instant.
     pub fn date(&self, at: DateTime<Utc>) -> NaiveDate {
         at.with_timezone(&self.tz).date_naive()

@@ -9,6 +9,9 @@ use chrono::{DateTime, Duration, Utc};
 /// Minutes before each further attempt; the last one repeats.
 const BACKOFF_MINUTES: [i64; 6] = [5, 15, 30, 60, 120, 240];
 
+/// The pause between two attempts once a mail has been deferred often.
+pub const LONGEST_PAUSE: Duration = Duration::hours(4);
+
 /// Minutes of patience with a relay that is out of reach; the last one repeats. The first
 /// step is 30 seconds.
 const CIRCUIT_SECONDS: [i64; 6] = [30, 60, 120, 300, 600, 900];

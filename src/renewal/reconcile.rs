@@ -172,7 +172,7 @@ async fn write_schedule(
         // The first version counts as having held always.
         tx.append_schedule(file.stages, now).await?;
     }
-    let calendar = format!("{:?}", file.calendar);
+    let calendar = file.calendar.to_spec();
     let calendar_changed = tx.setting("calendar").await?.as_deref() != Some(&calendar);
     if calendar_changed {
         tx.set("calendar", &calendar).await?;

@@ -14,6 +14,9 @@ use crate::store::{Store, instant, seconds};
 /// An owed notice may be open for this long after its slot.
 pub const PATIENCE: Duration = Duration::hours(24);
 
+/// A pass comes each minute: a stage is unseen when it has been due for longer than this.
+pub const SEEN_WITHIN: Duration = Duration::minutes(2);
+
 /// A due notice that has neither a terminal record nor an open mail with a next time, or that
 /// is open for more than 24 h.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,7 +168,8 @@ impl Store {
             for (key, told) in people.get(&no).into_iter().flatten() {
                 let theirs = schedule::due_for(&schedule, &period, told, &due);
                 let is_recorded = |stage: Stage| recorded.contains(&(no, stage.days(), key));
-                for n in schedule::newly_due(calendar, &theirs, now, is_recorded) {
+                let new = schedule::newly_due(calendar, &theirs, now, is_recorded);
+                for n in new.into_iter().filter(|n| n.slot <= now - SEEN_WITHIN) {
                     unseen.push(Uncovered {
                         token: id.to_owned(),
                         stage: n.stage.days(),

@@ -70,7 +70,7 @@ pub enum Refusal {
     /// The mail is not in a state that allows it.
     #[error("mail {0} is {state}", state = .1.word())]
     State(i64, MailState),
-    /// The recipient has another open reminder mail: the notices go there.
+    /// A later reminder, a renewal or a removal came after everything that it carried.
     #[error("nothing of mail {0} is owed any more")]
     NothingOwed(i64),
     /// The store failed.
@@ -212,10 +212,11 @@ impl Store {
         Ok(())
     }
 
-    /// Cancels an open mail; its notices are suppressed.
+    /// Cancels an open mail; its notices are suppressed. One that was refused, parked or given up
+    /// is put aside: its notices have failed, and nobody need look at it any more.
     ///
     /// # Errors
-    /// When there is no such mail, or it is on its way or settled.
+    /// When there is no such mail, or it is on its way, sent or cancelled.
     pub async fn cancel(
         &self,
         no: i64,
@@ -229,13 +230,16 @@ impl Store {
             .await?;
         let state = MailState::read(&state.ok_or(Refusal::NotFound(no))?)?;
         match state {
-            MailState::Queued | MailState::Deferred | MailState::InDoubt | MailState::Held => {}
-            MailState::Claimed
-            | MailState::Sent
+            MailState::Queued
+            | MailState::Deferred
+            | MailState::InDoubt
+            | MailState::Held
             | MailState::Refused
             | MailState::Parked
-            | MailState::Failed
-            | MailState::Cancelled => return Err(Refusal::State(no, state)),
+            | MailState::Failed => {}
+            MailState::Claimed | MailState::Sent | MailState::Cancelled => {
+                return Err(Refusal::State(no, state));
+            }
         }
         sqlx::query("UPDATE mail SET state = 'cancelled', next_at = NULL, content = NULL, settled_at = $2 WHERE no = $1")
             .bind(no)
@@ -352,8 +356,19 @@ impl Tx {
         if owed.rows_affected() == 0 {
             return Err(Refusal::NothingOwed(no));
         }
-        if open.is_none() {
-            self.open_again(no, now).await?;
+        match (&open, into) {
+            (None, _) => self.open_again(no, now).await?,
+            (Some(_), Some(open)) => {
+                sqlx::query(
+                    "UPDATE mail SET next_at = min(next_at, $2), urgency = min(urgency, \
+                       (SELECT min(stage) FROM notice WHERE mail = $1 AND state = 'owed')) WHERE no = $1",
+                )
+                .bind(open)
+                .bind(seconds(now))
+                .execute(&mut *self.inner)
+                .await?;
+            }
+            (Some(_), None) => {}
         }
         Ok(())
     }

@@ -108,6 +108,7 @@ impl Store {
             std::fs::create_dir_all(parent)
                 .map_err(|e| StoreError::ReadOnly(format!("{}: {e}", parent.display())))?;
         }
+        create_private(path);
         let options = options(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
@@ -342,6 +343,19 @@ impl Tx {
             .await?;
         Ok(row.map(|r| r.try_get(0)).transpose()?)
     }
+}
+
+/// Makes a new database file readable for its owner and group only: it names people. SQLite
+/// gives its side files the same mode.
+fn create_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // It may exist already, and whatever is wrong with the place, opening it says so in the
+    // store's own words.
+    let _ = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o640)
+        .open(path);
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

@@ -96,14 +96,25 @@ pub struct Claimed {
     pub address: String,
     /// How often it went in doubt before.
     pub doubts: u32,
-    /// The bytes that were in flight when it went in doubt, with the number of notices in them.
-    pub content: Option<(Vec<u8>, i64)>,
+    /// What was in flight when it went in doubt.
+    pub content: Option<InFlight>,
     /// A note's words.
     pub note: Option<String>,
     /// Temporary refusals so far.
     pub deferrals: u32,
     /// Since when it has been deferred.
     pub deferred_since: Option<DateTime<Utc>>,
+}
+
+/// The bytes of a mail in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InFlight {
+    /// The message.
+    pub bytes: Vec<u8>,
+    /// The number of notices in it.
+    pub carried: i64,
+    /// When it was composed.
+    pub at: DateTime<Utc>,
 }
 
 /// One owed notice of a claimed mail, with its token as it is now.
@@ -210,7 +221,7 @@ pub struct Doubt {
 /// Must use the partial index `mail_next`; a test looks at its plan.
 pub const CLAIM: &str = "UPDATE mail SET state = 'claimed', fence = fence + 1, next_at = $1 + $3 \
      WHERE no IN (SELECT no FROM mail WHERE next_at <= $1 ORDER BY urgency, next_at, no LIMIT $2) \
-     RETURNING no, fence, message_id, kind, recipient, address, doubts, content, carried, note, \
+     RETURNING no, fence, message_id, kind, recipient, address, doubts, content, carried, doubt_at, note, \
        deferrals, deferred_since, urgency";
 
 impl Store {
@@ -397,6 +408,7 @@ impl Store {
 fn claimed_row(r: &SqliteRow) -> Result<(i64, Claimed)> {
     let content: Option<Vec<u8>> = r.try_get("content")?;
     let carried: Option<i64> = r.try_get("carried")?;
+    let doubt_at: Option<i64> = r.try_get("doubt_at")?;
     let mail = Claimed {
         no: r.try_get("no")?,
         fence: r.try_get("fence")?,
@@ -405,7 +417,11 @@ fn claimed_row(r: &SqliteRow) -> Result<(i64, Claimed)> {
         recipient: r.try_get("recipient")?,
         address: r.try_get("address")?,
         doubts: count(r.try_get("doubts")?),
-        content: content.map(|c| (c, carried.unwrap_or(0))),
+        content: content.map(|bytes| InFlight {
+            bytes,
+            carried: carried.unwrap_or(0),
+            at: instant(doubt_at.unwrap_or(0)),
+        }),
         note: r.try_get("note")?,
         deferrals: count(r.try_get("deferrals")?),
         deferred_since: r.try_get::<Option<i64>, _>("deferred_since")?.map(instant),

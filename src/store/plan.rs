@@ -354,11 +354,16 @@ impl Tx {
         Ok(())
     }
 
-    /// Puts waiting notices into mails: (token, period, stage, recipient, mail).
+    /// Puts waiting notices into mails: (token, period, stage, recipient, mail). Of one token a
+    /// mail then carries the most urgent notice only; the others are absorbed.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn attach(&mut self, notices: &[(i64, i64, i32, String, i64)]) -> Result<()> {
+    pub async fn attach(
+        &mut self,
+        notices: &[(i64, i64, i32, String, i64)],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
         if notices.is_empty() {
             return Ok(());
         }
@@ -368,6 +373,19 @@ impl Tx {
              AND notice.stage = j.value ->> 2 AND notice.recipient = j.value ->> 3 AND notice.state = 'owed'",
         )
         .bind(json(notices))
+        .execute(&mut *self.inner)
+        .await?;
+        let mails: Vec<i64> = notices.iter().map(|n| n.4).collect();
+        sqlx::query(
+            "UPDATE notice SET state = 'absorbed', mail = NULL, settled_at = $2, reason = \
+               (SELECT min(l.stage) FROM notice l WHERE l.mail = notice.mail AND l.state = 'owed' \
+                 AND l.token = notice.token AND l.period = notice.period) \
+             WHERE state = 'owed' AND mail IN (SELECT value FROM json_each($1)) AND EXISTS \
+               (SELECT 1 FROM notice l WHERE l.mail = notice.mail AND l.state = 'owed' \
+                 AND l.token = notice.token AND l.period = notice.period AND l.stage < notice.stage)",
+        )
+        .bind(json(&mails))
+        .bind(seconds(now))
         .execute(&mut *self.inner)
         .await?;
         Ok(())

@@ -193,10 +193,12 @@ impl Store {
                  FROM journal j LEFT JOIN token t ON t.no = j.token WHERE $1 IS NULL OR j.token = $1 \
                UNION ALL \
                SELECT a.at, 'mail', 'mail_' || a.outcome, \
-                 (SELECT group_concat(DISTINCT t.id) FROM notice n JOIN token t ON t.no = n.token WHERE n.mail = m.no), \
+                 (SELECT CASE count(DISTINCT t.id) WHEN 1 THEN min(t.id) END \
+                   FROM notice n JOIN token t ON t.no = n.token WHERE n.mail = m.no), \
                  json_object('mail', m.no, 'recipient', m.address, 'kind', m.kind, 'reply', a.reply, \
-                   'subject', m.subject, 'stages', \
-                   (SELECT json_group_array(n.stage) FROM notice n WHERE n.mail = m.no AND ($1 IS NULL OR n.token = $1))), \
+                   'subject', m.subject, 'notices', \
+                   (SELECT json_group_array(json_object('token', t.id, 'stage', n.stage)) \
+                     FROM notice n JOIN token t ON t.no = n.token WHERE n.mail = m.no)), \
                  a.no, 1 \
                  FROM attempt a JOIN mail m ON m.no = a.mail \
                  WHERE $1 IS NULL OR EXISTS (SELECT 1 FROM notice n WHERE n.mail = m.no AND n.token = $1) \
@@ -240,6 +242,19 @@ impl Store {
             row.try_get::<Option<i64>, _>(0)?.map(instant),
             row.try_get::<Option<i64>, _>(1)?.map(instant),
         ))
+    }
+
+    /// Whether a notice waits for its recipient's present mail to be settled.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has_waiting(&self) -> Result<bool> {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM notice WHERE state = 'owed' AND mail IS NULL)",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(found == 1)
     }
 
     /// Records that a pass has ended well.

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::retry;
 use crate::store::error::Result;
 use crate::store::plan::json;
 use crate::store::{Store, Tx, seconds};
@@ -240,7 +241,7 @@ impl Tx {
             }
             Settlement::Refused => self.settle_lost(s, "refused", now).await,
             Settlement::Parked => self.settle_lost(s, "parked", now).await,
-            Settlement::Failed => self.settle_lost(s, "failed", now).await,
+            Settlement::Failed => self.settle_failed(s, now).await,
             Settlement::Cancelled => self.settle_lost(s, "cancelled", now).await,
         }
     }
@@ -260,6 +261,44 @@ impl Tx {
             .bind(&s.reply)
             .execute(&mut *self.inner)
             .await?;
+        Ok(())
+    }
+
+    /// Gives a mail up, unless notices joined it that have not waited long enough: then only the
+    /// old ones have failed, and the mail goes on with the others.
+    async fn settle_failed(&mut self, s: &Settled, now: DateTime<Utc>) -> Result<()> {
+        let long_ago = seconds(now - retry::GIVEN_UP_AFTER);
+        let young: Option<i64> = sqlx::query_scalar(
+            "SELECT min(leaves_at) FROM notice WHERE mail = $1 AND state = 'owed' AND leaves_at > $2",
+        )
+        .bind(s.mail)
+        .bind(long_ago)
+        .fetch_one(&mut *self.inner)
+        .await?;
+        let Some(since) = young else {
+            return self.settle_lost(s, "failed", now).await;
+        };
+        sqlx::query(
+            "UPDATE notice SET state = 'failed', reason = 'failed', settled_at = $3 \
+             WHERE mail = $1 AND state = 'owed' AND leaves_at <= $2",
+        )
+        .bind(s.mail)
+        .bind(long_ago)
+        .bind(seconds(now))
+        .execute(&mut *self.inner)
+        .await?;
+        sqlx::query(
+            "UPDATE mail SET state = 'deferred', next_at = $3, deferred_since = $4, attempts = attempts + 1, \
+               deferrals = deferrals + 1, content = NULL, counted_at = NULL, doubts = 0, reply = $5 \
+             WHERE no = $1 AND fence = $2 AND state = 'claimed'",
+        )
+        .bind(s.mail)
+        .bind(s.fence)
+        .bind(seconds(now + retry::LONGEST_PAUSE))
+        .bind(since)
+        .bind(&s.reply)
+        .execute(&mut *self.inner)
+        .await?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! the right next time, the right people told, and nothing lost.
 
 use jetond::store::mailbook::Refusal;
-use jetond::store::outbox::MailState;
+use jetond::store::outbox::{Doubt, MailState};
 
 use crate::support::daemon::{Town, at, head, token};
 use crate::support::smtp_server::{Accepted, Act, Phase, Script, SmtpServer};
@@ -486,4 +486,149 @@ async fn a_row_of_the_wrong_type_stops_nobody_else() {
     sqlx::query(damage).bind(ONE).execute(&pool).await.unwrap();
     pool.close().await;
     assert_eq!(town.rig().deliver(town.now).await.unwrap().sent, 1);
+}
+
+/// Kills the sender after the commit before the dot: what a crash with the dot in flight leaves.
+async fn crash_in_doubt(town: &mut Town) {
+    let batch = town
+        .rig()
+        .sender
+        .clerk()
+        .take_up(town.now, 10)
+        .await
+        .unwrap();
+    for ready in &batch.ready {
+        let carried = ready.addressed.as_ref().unwrap().carried;
+        let doubt = Doubt {
+            mail: ready.mail.no,
+            fence: ready.mail.fence,
+            content: b"Subject: in flight\r\n\r\n".to_vec(),
+            carried,
+        };
+        assert_eq!(
+            town.store().enter_doubt(&[doubt], town.now).await.unwrap(),
+            [true]
+        );
+    }
+    town.start_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_dies_with_the_dot_in_flight_repeats_a_mail_twice_at_most() {
+    let server = SmtpServer::start(Script::new());
+    let mut town = town(&server, &[ONE]).await;
+    town.rig().tick(town.now).await.unwrap();
+    for _ in 0..3 {
+        crash_in_doubt(&mut town).await;
+        town.now += chrono::Duration::minutes(31);
+    }
+    assert_eq!(town.pass().await.parked, 1);
+    let notes: Vec<_> = town.notes().await;
+    assert_eq!(
+        notes,
+        [("note_parked".to_owned(), "dsi@ville.example".to_owned())]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_mail_in_doubt_leaves_in_the_pass_that_settles_it() {
+    let server = SmtpServer::start(Script::new());
+    let tokens = token("a", "2026-12-15", &[ONE]) + &token("b", "2026-12-16", &[ONE]);
+    let mut town = Town::start(&(head(server.port()) + &tokens), at("2026-12-14T08:00:00Z")).await;
+    town.rig().tick(town.now).await.unwrap();
+    crash_in_doubt(&mut town).await;
+    // Stage 0 of one token and stage 1 of the other are due on the next morning.
+    town.now = at("2026-12-15T08:00:00Z");
+    let step = town.pass().await;
+    assert_eq!(
+        step.sent, 2,
+        "the repeat, and what waited for it: stages 1 and 0 may be second"
+    );
+    assert_eq!(town.uncovered().await, 0);
+    let sent: Vec<_> = town
+        .fates("a")
+        .await
+        .into_iter()
+        .filter(|f| f.2 == "sent")
+        .map(|f| f.0)
+        .collect();
+    assert_eq!(sent, [1, 0]);
+    // On a later day the words are made anew: "tomorrow" would be false.
+    let said = String::from_utf8(server.accepted()[0].bytes.clone()).unwrap();
+    assert!(!said.contains("in flight"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_notice_joins_a_deferred_mail_and_speaks_for_the_earlier_stage() {
+    let server =
+        SmtpServer::start(Script::new().first(1, Phase::Rcpt, Act::Reply("450 4.2.2 later")));
+    let mut town = Town::start(
+        &(head(server.port()) + &token("a", "2026-12-15", &[ONE])),
+        at("2026-12-14T08:00:00Z"),
+    )
+    .await;
+    town.rig().tick(town.now).await.unwrap();
+    crash_in_doubt(&mut town).await;
+    town.now = at("2026-12-15T08:00:00Z");
+    assert_eq!(town.pass().await.deferred, 1, "the repeat is put off");
+    let mail = town.mails().await.pop().unwrap();
+    assert_eq!(
+        mail.notices,
+        [("a".to_owned(), 0)],
+        "one notice a token, the most urgent"
+    );
+    assert_eq!(town.pass_after(6).await.sent, 1);
+    assert_eq!(server.accepted().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_that_joined_late_is_not_given_up_with_the_old_ones() {
+    let server = SmtpServer::start(Script::new().to(ONE, Act::Reply("450 4.2.2 mailbox full")));
+    let tokens = token("old", "2026-12-15", &[ONE]) + &token("young", "2026-12-19", &[ONE]);
+    let mut town = Town::start(&(head(server.port()) + &tokens), at("2026-11-29T08:00:00Z")).await;
+    // "young" has stage 15 on 4 December, four days after stage 15 of "old".
+    while town.now < at("2026-12-05T17:00:00Z") {
+        town.pass_after(60).await;
+    }
+    let state = |fates: Vec<(i32, String, String, Option<String>)>| {
+        fates.into_iter().find(|f| f.0 == 15).map(|f| f.2)
+    };
+    assert_eq!(state(town.fates("old").await).as_deref(), Some("failed"));
+    assert_eq!(state(town.fates("young").await).as_deref(), Some("owed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_contact_is_not_reached_the_others_are_told() {
+    let contact = "dsi@ville.example";
+    let server = SmtpServer::start(Script::new().first(1, Phase::Dot, Act::Reply("554 5.6.0 no")));
+    let config = head(server.port()).replace("connections = 2", "connections = 1")
+        + &token("marches", EXPIRES, &[contact, TWO]);
+    let town = Town::start(&config, at(MORNING)).await;
+    assert_eq!(town.pass().await.parked, 1);
+    let parked = town
+        .mails()
+        .await
+        .into_iter()
+        .find(|m| m.state == MailState::Parked)
+        .unwrap();
+    let told = if parked.address == contact {
+        TWO
+    } else {
+        contact
+    };
+    assert_eq!(
+        town.notes().await,
+        [("note_parked".to_owned(), told.to_owned())]
+    );
+    town.store()
+        .cancel(parked.no, "user:test", town.now)
+        .await
+        .unwrap();
+    assert!(
+        town.mails()
+            .await
+            .iter()
+            .all(|m| m.state != MailState::Parked),
+        "put aside"
+    );
 }

@@ -26,12 +26,14 @@ mod subject;
 mod template;
 mod view;
 
+use chrono::NaiveDate;
 use minijinja::Environment;
 
 use crate::delivery::compose::check::{Fault, check_bytes};
 use crate::delivery::compose::letter::{Composed, Envelope, Letter};
 pub use crate::delivery::compose::template::TemplateError;
 use crate::domain::calendar::Calendar;
+use crate::domain::language::Lang;
 
 /// Why a letter did not become a mail.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,6 +146,11 @@ impl Templates {
             }
         }
     }
+}
+
+/// A date in words: "15 décembre 2026", "15 December 2026".
+pub fn date(lang: Lang, on: NaiveDate) -> String {
+    prose::date(lang, on)
 }
 
 /// The subject of a letter as its reader will see it. Cheap: no template is rendered.

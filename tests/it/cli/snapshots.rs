@@ -4,7 +4,7 @@
 use crate::cli::place::{Place, Ran};
 
 /// Run without a store.
-const BEFORE: [(&str, &str); 12] = [
+const BEFORE: [(&str, &str); 11] = [
     ("list", "list --at 2026-11-23T10:00"),
     ("show", "show marches-publics --at 2026-11-23T10:00"),
     ("explain", "explain marches-publics --at 2026-11-23T10:00"),
@@ -17,7 +17,6 @@ const BEFORE: [(&str, &str); 12] = [
         "preview marches-publics --stage -7 --to c.martin@VILLE.example",
     ),
     ("status", "status --at 2026-11-10T10:00"),
-    ("status_uncovered", "status --at 2026-11-23T10:00"),
     ("config_show", "config show"),
     ("init", "init elsewhere"),
     ("unknown_token", "show marche-publics"),
@@ -26,7 +25,7 @@ const BEFORE: [(&str, &str); 12] = [
 ];
 
 /// Run on a store with one pass and one mail that was sent.
-const AFTER: [(&str, &str); 11] = [
+const AFTER: [(&str, &str); 12] = [
     ("list", "list --at 2026-11-23T10:00"),
     (
         "show",
@@ -34,6 +33,7 @@ const AFTER: [(&str, &str); 11] = [
     ),
     ("explain", "explain marches-publics --at 2026-12-01T08:00"),
     ("status", "status --at 2026-11-23T10:00"),
+    ("status_uncovered", "status --at 2026-12-02T10:00"),
     ("outbox_list", "outbox list --all"),
     ("outbox_show", "outbox show 1 --at 2026-11-23T10:00"),
     ("outbox_refused", "outbox cancel 1"),

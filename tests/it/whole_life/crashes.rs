@@ -87,7 +87,7 @@ async fn what_was_in_doubt_comes_again_once_with_the_same_id_and_bytes() {
                 break;
             }
             for ready in &batch.ready {
-                let content = ready.mail.content.as_ref().map(|(bytes, _)| bytes);
+                let content = ready.mail.content.as_ref().map(|c| &c.bytes);
                 assert_eq!(content, in_doubt.get(&ready.mail.message_id));
             }
             let is_first = batch.ready.iter().all(|r| r.mail.doubts == 0);
