@@ -19,9 +19,10 @@ const KILLS: usize = 20;
 const CONNECTIONS: usize = 4;
 
 /// A server that takes a message and lets the client wait a little for its answer: the moment
-/// in which a crash leaves a doubt.
+/// in which a crash leaves a doubt. It takes no more than a hundred a second, so that a signal
+/// comes long before the last.
 fn slow_server() -> SmtpServer {
-    SmtpServer::start(Script::new().at(Phase::Dot, Act::TakeLate(Duration::from_millis(5))))
+    SmtpServer::start(Script::new().at(Phase::Dot, Act::TakeLate(Duration::from_millis(40))))
 }
 
 /// `tokens` tokens that each have one recipient of their own, and are due at `now`.
@@ -108,9 +109,9 @@ fn kills_lose_nothing_and_repeat_only_what_was_in_flight() {
         let running = Running::start(program.command_at(now, &["run", "--once"]));
         // By turns after so many messages, and anywhere in the dialogue.
         if cycle % 2 == 0 {
-            server.wait_for(server.count() + varied(cycle, 8), 0);
+            server.wait_for(server.count() + varied(cycle, 5), 0);
         } else {
-            server.wait_for(0, server.lines() + varied(cycle, 800));
+            server.wait_for(0, server.lines() + varied(cycle, 400));
         }
         killed += usize::from(running.kill());
         let (sent, _) = on_record(&program.json_at(now, &ALL));
@@ -167,10 +168,10 @@ fn kills_lose_nothing_and_repeat_only_what_was_in_flight() {
 fn a_daemon_that_is_told_to_stop_loses_nothing_and_repeats_nothing() {
     let server = slow_server();
     let program = Program::new(&config(&server, MAILS, jetond::clock::now()));
-    for cycle in 0..5 {
+    for cycle in 0..3 {
         let daemon = Running::start(program.command(&["run"]));
         daemon.wait_for("watching");
-        server.wait_for(server.count() + 10 + varied(cycle, 20), 0);
+        server.wait_for(server.count() + 10 + varied(cycle, 10), 0);
         daemon.signal("TERM");
         assert_eq!(daemon.ended(), Some(0), "cycle {cycle}");
         let (sent, open) = on_record(&program.json(&ALL));
