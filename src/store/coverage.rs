@@ -111,27 +111,30 @@ impl Store {
         let Some(schedule) = crate::store::record::schedule(&mut tx).await? else {
             return Ok(Vec::new());
         };
+        // The joins begin at the periods, so that all that is far from its end costs one
+        // comparison, not a look at its token and its recipients.
         // Nothing is due earlier than the earliest stage, two weeks of holidays allowed for.
         let horizon = now + Duration::days(i64::from(schedule.stages().earliest()) + 14);
         let tokens = sqlx::query(
-            "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at FROM token t \
-             JOIN period p ON p.token = t.no AND p.no = t.period \
+            "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at FROM period p \
+             CROSS JOIN token t ON t.no = p.token AND t.period = p.no \
              WHERE t.state = 'active' AND p.expires <= $1",
         )
         .bind(seconds(horizon))
         .fetch_all(&mut *tx)
         .await?;
         let recipients = sqlx::query(
-            "SELECT r.token, r.key, r.from_stage, r.since FROM recipient r JOIN token t ON t.no = r.token \
-             JOIN period p ON p.token = t.no AND p.no = t.period \
+            "SELECT r.token, r.key, r.from_stage, r.since FROM period p \
+             CROSS JOIN token t ON t.no = p.token AND t.period = p.no CROSS JOIN recipient r ON r.token = t.no \
              WHERE r.removed_at IS NULL AND t.state = 'active' AND p.expires <= $1",
         )
         .bind(seconds(horizon))
         .fetch_all(&mut *tx)
         .await?;
         let notices = sqlx::query(
-            "SELECT n.token, n.stage, n.recipient FROM notice n JOIN token t ON t.no = n.token AND t.period = n.period \
-             JOIN period p ON p.token = t.no AND p.no = t.period WHERE t.state = 'active' AND p.expires <= $1",
+            "SELECT n.token, n.stage, n.recipient FROM period p \
+             CROSS JOIN token t ON t.no = p.token AND t.period = p.no \
+             CROSS JOIN notice n ON n.token = t.no AND n.period = p.no WHERE t.state = 'active' AND p.expires <= $1",
         )
         .bind(seconds(horizon))
         .fetch_all(&mut *tx)
