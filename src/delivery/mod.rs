@@ -11,4 +11,6 @@ pub mod outcome;
 pub mod recorder;
 pub mod sender;
 pub mod smtp;
+pub mod step;
 pub mod transport;
+mod verdict;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Duration, Utc};
 use jetond::app::{self, Rig, SendingStore};
 use jetond::config::{self, Config, Surroundings};
-use jetond::delivery::sender::Step;
+use jetond::delivery::step::Step;
 use jetond::renewal::reconcile::{Brake, Report};
 use jetond::store::mailbook::{MailRow, Which};
 use jetond::store::outbox::MailState;
