@@ -1,13 +1,14 @@
 //! `status`: is everything owed covered, when was the last pass, what leaves next, what failed.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::app::Of;
+use crate::app::{Of, View};
 use crate::cli::list::view;
 use crate::cli::outbox::word;
 use crate::cli::{At, Context, Exit, Failure, when, words};
 use crate::clock;
+use crate::config::Config;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::domain::lifecycle::State;
@@ -25,59 +26,112 @@ pub(super) struct Args {
     at: At,
 }
 
+/// What there is to tell.
+struct Picture {
+    of: Of,
+    uncovered: Vec<Uncovered>,
+    active: usize,
+    all: usize,
+    last_pass: Option<DateTime<Utc>>,
+    running: bool,
+    next_due: Option<DateTime<Utc>>,
+    next_mail: Option<DateTime<Utc>>,
+    mails: Vec<(MailState, u32)>,
+    notices: Vec<(String, u32)>,
+    troubled: Vec<MailRow>,
+}
+
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     let config = context.config()?;
-    let calendar = &config.calendar;
-    let now = args.at.now(calendar)?;
+    let now = args.at.now(&config.calendar)?;
     let view = view(&config, context, now).await?;
+    let picture = look(&config, &view, now).await?;
+    if context.out.json {
+        let row = as_json(&picture, &config.calendar);
+        context.out.data("status", vec![row])?;
+    } else {
+        print(&picture, &config.calendar, now, context)?;
+        let stale = picture
+            .last_pass
+            .is_none_or(|at| (clock::now() - at).num_minutes() > 10);
+        if args.at.at.is_none() && !picture.running && stale {
+            context.out.note(&text!(
+                "note: no daemon runs on this store; nothing leaves until `jetond run` is started",
+                "remarque : aucun service ne tourne sur cette base ; rien ne part avant le démarrage de `jetond run`"
+            ));
+        }
+    }
+    Ok(if picture.uncovered.is_empty() {
+        Exit::Done
+    } else {
+        Exit::NotDelivered
+    })
+}
+
+async fn look(config: &Config, view: &View, now: DateTime<Utc>) -> Result<Picture, Failure> {
     let store = &view.store;
     let uncovered = match view.of {
-        Of::Record | Of::OlderFile => store.uncovered(calendar, now).await?,
+        Of::Record | Of::OlderFile => store.uncovered(&config.calendar, now).await?,
         // Nothing is owed before the first pass: the file was never taken over.
         Of::FileOnly => Vec::new(),
     };
     let tokens = store.tokens().await?;
-    let active = tokens.iter().filter(|t| t.state == State::Active).count();
-    let last_pass = store.last_pass().await?;
-    let running = view.of != Of::FileOnly && SenderLock::is_held(&config.store);
     let (next_due, next_mail) = store.next_instants().await?;
-    let next_mail = next_mail.map(|at| calendar.next_leave(at));
-    let mails = store.mail_counts().await?;
-    let notices = store.notice_counts().await?;
-    let troubled: Vec<MailRow> = store
-        .mails(Which::Unfinished, 10_000)
-        .await?
-        .into_iter()
-        .filter(|m| !matches!(m.state, MailState::Queued | MailState::Claimed))
-        .collect();
-    let exit = if uncovered.is_empty() {
-        Exit::Done
-    } else {
-        Exit::NotDelivered
-    };
-    if context.out.json {
-        let at = |i: DateTime<Utc>| when::rfc3339(i, calendar);
-        let row = json!({
-            "uncovered": uncovered.len(),
-            "uncovered_notices": uncovered.iter().map(|u| json!({
-                "token": u.token, "stage": u.stage, "recipient": u.recipient, "since": at(u.since), "why": u.why.word(),
-            })).collect::<Vec<_>>(),
-            "running": running,
-            "store": view.of != Of::FileOnly,
-            "last_pass": last_pass.map(at),
-            "next_due": next_due.map(at),
-            "next_mail": next_mail.map(at),
-            "tokens": {"active": active, "all": tokens.len()},
-            "mails": mails.iter().map(|(s, n)| (s.word().to_owned(), json!(n))).collect::<serde_json::Map<_, _>>(),
-            "notices": notices.iter().map(|(s, n)| (s.clone(), json!(n))).collect::<serde_json::Map<_, _>>(),
-            "troubled_mails": troubled.iter().map(|m| json!({
-                "mail": m.no, "state": m.state.word(), "recipient": m.address, "next_at": m.next_at.map(at), "reply": m.reply,
-            })).collect::<Vec<_>>(),
-        });
-        context.out.data("status", vec![row])?;
-        return Ok(exit);
-    }
-    let n = uncovered.len();
+    let troubled = store.mails(Which::Unfinished, 10_000).await?;
+    Ok(Picture {
+        of: view.of,
+        uncovered,
+        active: tokens.iter().filter(|t| t.state == State::Active).count(),
+        all: tokens.len(),
+        last_pass: store.last_pass().await?,
+        running: view.of != Of::FileOnly && SenderLock::is_held(&config.store),
+        next_due,
+        next_mail: next_mail.map(|at| config.calendar.next_leave(at)),
+        mails: store.mail_counts().await?,
+        notices: store.notice_counts().await?,
+        troubled: troubled
+            .into_iter()
+            .filter(|m| !matches!(m.state, MailState::Queued | MailState::Claimed))
+            .collect(),
+    })
+}
+
+fn as_json(p: &Picture, calendar: &Calendar) -> Value {
+    let at = |i: DateTime<Utc>| when::rfc3339(i, calendar);
+    let uncovered = p.uncovered.iter().map(|u| {
+        json!({
+            "token": u.token, "stage": u.stage, "recipient": u.recipient,
+            "since": at(u.since), "why": u.why.word(),
+        })
+    });
+    let troubled = p.troubled.iter().map(|m| {
+        json!({
+            "mail": m.no, "state": m.state.word(), "recipient": m.address,
+            "next_at": m.next_at.map(at), "reply": m.reply,
+        })
+    });
+    json!({
+        "uncovered": p.uncovered.len(),
+        "uncovered_notices": uncovered.collect::<Vec<_>>(),
+        "running": p.running,
+        "store": p.of != Of::FileOnly,
+        "last_pass": p.last_pass.map(at),
+        "next_due": p.next_due.map(at),
+        "next_mail": p.next_mail.map(at),
+        "tokens": {"active": p.active, "all": p.all},
+        "mails": p.mails.iter().map(|(s, n)| (s.word().to_owned(), json!(n))).collect::<Map<_, _>>(),
+        "notices": p.notices.iter().map(|(s, n)| (s.clone(), json!(n))).collect::<Map<_, _>>(),
+        "troubled_mails": troubled.collect::<Vec<_>>(),
+    })
+}
+
+fn print(
+    p: &Picture,
+    calendar: &Calendar,
+    now: DateTime<Utc>,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let n = p.uncovered.len();
     let Text { en, .. } = words::counted(n, ["owed reminder is", "owed reminders are"], ["", ""]);
     context.out.say(&if n == 0 {
         text!(
@@ -90,39 +144,48 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             "À DÉCOUVERT : rappels dus qui ne sont pas en route : {n}."
         )
     })?;
-    for u in uncovered.iter().take(SHOWN) {
-        let line = missing(u, &when::minute(u.since, calendar));
-        context.out.say(&line)?;
+    for u in p.uncovered.iter().take(SHOWN) {
+        context
+            .out
+            .say(&missing(u, &when::minute(u.since, calendar)))?;
     }
     context.out.line("")?;
-    let minute = |at: Option<DateTime<Utc>>| {
-        at.map_or_else(
-            || text!("never", "jamais"),
-            |at| {
-                let at = when::minute(at, calendar);
-                text!("{at}", "{at}")
-            },
-        )
-    };
-    let count = |of: fn(MailState) -> bool| -> u32 {
-        mails.iter().filter(|(s, _)| of(*s)).map(|(_, n)| n).sum()
-    };
-    let waiting = count(MailState::is_open);
-    let sent = count(|s| s == MailState::Sent);
-    let idle = tokens.len() - active;
-    let daemon = if running {
-        text!("running", "en marche")
-    } else {
-        text!("not running", "arrêté")
+    let lang = context.out.lang;
+    let facts = facts(p, calendar, now);
+    let facts: Vec<(&str, String)> = facts
+        .iter()
+        .map(|(label, value)| (label.in_lang(lang), value.in_lang(lang).to_owned()))
+        .collect();
+    context.out.facts(&facts)?;
+    print_troubled(&p.troubled, calendar, context)
+}
+
+fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> [(Text, Text); 6] {
+    let minute = |at: DateTime<Utc>| {
+        let at = when::minute(at, calendar);
+        text!("{at}", "{at}")
     };
     let next = |at: Option<DateTime<Utc>>| match at {
         None => text!("none", "aucun"),
         Some(at) if at <= now => text!("at the next pass", "au prochain passage"),
-        Some(at) => minute(Some(at)),
+        Some(at) => minute(at),
     };
-    let facts = [
+    let count = |of: fn(MailState) -> bool| -> u32 {
+        p.mails.iter().filter(|(s, _)| of(*s)).map(|(_, n)| n).sum()
+    };
+    let (active, idle) = (p.active, p.all - p.active);
+    let (waiting, sent) = (count(MailState::is_open), count(|s| s == MailState::Sent));
+    let daemon = if p.running {
+        text!("running", "en marche")
+    } else {
+        text!("not running", "arrêté")
+    };
+    [
         (text!("daemon", "service"), daemon),
-        (text!("last pass", "dernier passage"), minute(last_pass)),
+        (
+            text!("last pass", "dernier passage"),
+            p.last_pass.map_or_else(|| text!("never", "jamais"), minute),
+        ),
         (
             text!("tokens", "jetons"),
             text!(
@@ -130,8 +193,8 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
                 "{active} sous veille, {idle} hors veille"
             ),
         ),
-        (text!("next stage due", "prochaine étape"), next(next_due)),
-        (text!("next mail", "prochain courriel"), next(next_mail)),
+        (text!("next stage due", "prochaine étape"), next(p.next_due)),
+        (text!("next mail", "prochain courriel"), next(p.next_mail)),
         (
             text!("mails", "courriels"),
             text!(
@@ -139,22 +202,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
                 "en attente : {waiting}, acceptés : {sent}"
             ),
         ),
-    ];
-    let lang = context.out.lang;
-    let facts: Vec<(&str, String)> = facts
-        .iter()
-        .map(|(label, value)| (label.in_lang(lang), value.in_lang(lang).to_owned()))
-        .collect();
-    context.out.facts(&facts)?;
-    print_troubled(&troubled, calendar, context)?;
-    let stale = last_pass.is_some_and(|at| (clock::now() - at).num_minutes() > 10);
-    if args.at.at.is_none() && !running && (stale || last_pass.is_none()) {
-        context.out.note(&text!(
-            "note: no daemon runs on this store; nothing leaves until `jetond run` is started",
-            "remarque : aucun service ne tourne sur cette base ; rien ne part avant le démarrage de `jetond run`"
-        ));
-    }
-    Ok(exit)
+    ]
 }
 
 fn print_troubled(
