@@ -1,7 +1,7 @@
 //! One step of delivery: take mails up, compose them, send them, record what became of them.
 //!
 //! A failing recipient never holds up the others, and every mail that is taken up leaves the
-//! queue or gets a later time. What an outcome means is decided by [`crate::delivery::verdict`].
+//! queue or gets a later time. What an outcome means is decided in `verdict`.
 
 mod lane;
 
