@@ -632,3 +632,21 @@ async fn when_the_contact_is_not_reached_the_others_are_told() {
         "put aside"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accented_address_travels_with_smtputf8() {
+    let accented = "zoé@ville.example";
+    let server = SmtpServer::start(Script::new().with("SMTPUTF8").with("8BITMIME"));
+    let town = town(&server, &[accented]).await;
+    assert_eq!(town.pass().await.sent, 1);
+    let header = String::from_utf8(server.accepted()[0].bytes.clone()).unwrap();
+    assert!(header.contains("To: zoé@ville.example"), "{header}");
+    let plain = SmtpServer::start(Script::new());
+    let town = self::town(&plain, &[accented]).await;
+    let step = town.pass().await;
+    assert_eq!(
+        (step.sent, step.refused),
+        (1, 1),
+        "without it: refused, and the contact told"
+    );
+}

@@ -3,13 +3,18 @@
 /// Why these bytes cannot go out as they are, if so: DATA carries lines of 7-bit text, each of
 /// at most 998 bytes and its CRLF. A bare CR or LF is how one message is smuggled into another
 /// (servers disagree on where it ends).
+///
+/// A header in UTF-8 (RFC 6532), which an address with letters beyond ASCII needs, is not looked
+/// at here but by [`header_is_utf8`].
 pub(super) fn objection(bytes: &[u8]) -> Option<&'static str> {
     let mut line = 0;
     let mut previous = 0;
-    for &byte in bytes {
+    let body = header(bytes).len();
+    for (at, &byte) in bytes.iter().enumerate() {
         match byte {
             b'\n' if previous != b'\r' => return Some("the message holds a bare LF"),
             _ if previous == b'\r' && byte != b'\n' => return Some("the message holds a bare CR"),
+            128.. if at < body => line += 1,
             0 | 128.. => return Some("the message is not 7-bit text"),
             b'\n' => line = 0,
             b'\r' => {}
@@ -21,6 +26,16 @@ pub(super) fn objection(bytes: &[u8]) -> Option<&'static str> {
         previous = byte;
     }
     (previous == b'\r').then_some("the message ends with a bare CR")
+}
+
+/// Whether the header holds UTF-8: such a message travels with SMTPUTF8 only.
+pub(super) fn header_is_utf8(bytes: &[u8]) -> bool {
+    !header(bytes).is_ascii()
+}
+
+fn header(bytes: &[u8]) -> &[u8] {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n");
+    end.map_or(&[], |end| &bytes[..end])
 }
 
 /// The message with its leading dots doubled (RFC 5321 §4.5.2), a last CRLF if it lacks one, and

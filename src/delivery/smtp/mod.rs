@@ -229,6 +229,13 @@ impl Session {
                  that needs SMTPUTF8 (RFC 6531), which the relay does not offer",
             )));
         }
+        let header_utf8 = body::header_is_utf8(mail.bytes);
+        if header_utf8 && !utf8 {
+            return Err(Outcome::Parked(Reply::local(
+                "the header names an address with letters beyond ASCII before the @; \
+                 that needs SMTPUTF8 (RFC 6531), which the relay does not offer",
+            )));
+        }
         if let Some(why) = body::objection(mail.bytes) {
             return Err(Outcome::Parked(Reply::local(why)));
         }
@@ -243,7 +250,7 @@ impl Session {
         if self.extensions.size.is_some() {
             from.push_str(&format!(" SIZE={size}"));
         }
-        if to_utf8 || mail.envelope_from.needs_smtputf8() {
+        if to_utf8 || header_utf8 || mail.envelope_from.needs_smtputf8() {
             from.push_str(" SMTPUTF8");
         }
         let mut to = format!("RCPT TO:<{}>", mail.envelope_to.on_the_wire());
