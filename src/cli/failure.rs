@@ -1,5 +1,6 @@
 //! Failures of commands: an exit code, a word for programs, words for people, and what to do.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -102,6 +103,19 @@ impl Failure {
             "`jetond init` writes one; or name yours with `--config FILE`",
             "`jetond init` en écrit un ; ou indiquer le vôtre par `--config FICHIER`"
         ))
+    }
+
+    /// A file or directory that the command was to make.
+    pub fn cannot_write(path: &Path, e: &std::io::Error) -> Self {
+        let shown = path.display();
+        Self::new(
+            Exit::Refused,
+            "cannot_write",
+            text!(
+                "{shown} cannot be written: {e}",
+                "{shown} ne peut pas être écrit : {e}"
+            ),
+        )
     }
 
     /// A config that is invalid; its diagnostics have been shown.

@@ -21,16 +21,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     let file = args.dir.join("config.toml");
     let shown = file.display();
-    let failed = |e: std::io::Error| {
-        Failure::new(
-            Exit::Refused,
-            "cannot_write",
-            text!(
-                "{shown} cannot be written: {e}",
-                "{shown} ne peut pas être écrit : {e}"
-            ),
-        )
-    };
+    let failed = |e: std::io::Error| Failure::cannot_write(&file, &e);
     std::fs::create_dir_all(&args.dir).map_err(failed)?;
     let mut new = match OpenOptions::new().write(true).create_new(true).open(&file) {
         Ok(new) => new,

@@ -73,16 +73,7 @@ impl Stage<'_> {
 /// Makes the directory anew; one that the demo did not make is refused.
 fn prepare(dir: &Path) -> Result<(), Failure> {
     let shown = dir.display();
-    let failed = |e: std::io::Error| {
-        Failure::new(
-            Exit::Refused,
-            "cannot_write",
-            text!(
-                "{shown} cannot be written: {e}",
-                "{shown} ne peut pas être écrit : {e}"
-            ),
-        )
-    };
+    let failed = |e: std::io::Error| Failure::cannot_write(dir, &e);
     let is_empty = |dir: &Path| fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
     if dir.exists() && !dir.join(MARK).exists() && !is_empty(dir) {
         let words = text!(
@@ -116,17 +107,7 @@ fn write_config(
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<crate::config::Config, Failure> {
     let file = dir.join("config.toml");
-    let shown = file.display();
-    fs::write(&file, toml).map_err(|e| {
-        Failure::new(
-            Exit::Refused,
-            "cannot_write",
-            text!(
-                "{shown} cannot be written: {e}",
-                "{shown} ne peut pas être écrit : {e}"
-            ),
-        )
-    })?;
+    fs::write(&file, toml).map_err(|e| Failure::cannot_write(&file, &e))?;
     crate::config::load(&file, &crate::config::Surroundings { now })
         .map(|loaded| loaded.config)
         .map_err(|rejected| Failure::unexpected(&rejected.to_string()))

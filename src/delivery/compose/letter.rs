@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::address::{Address, Mailbox};
-use crate::domain::calendar::Calendar;
 use crate::domain::language::{Lang, Text};
 use crate::domain::stage::Stage;
 use crate::domain::token::{Role, Siret, TokenId};
@@ -104,6 +103,3 @@ pub struct Composed {
     /// then, the headers that name it hold UTF-8.
     pub needs_smtputf8: bool,
 }
-
-/// What composition needs of the calendar to write dates.
-pub type Dates<'a> = &'a Calendar;
