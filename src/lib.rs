@@ -12,10 +12,12 @@
 //! - [`tick`]: due stages become notices and mails, in one transaction. *(domain, store)*
 //! - [`delivery`]: claim a mail, compose it, send it, record what became of it. *(config, domain,
 //!   store; its part `compose`, which only turns facts into bytes: domain)*
+//! - [`health`]: whether the watch is well, by promise 1. *(domain, store)*
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
 //! - [`app`]: from a configuration to working parts. *(config, delivery, domain, renewal, store,
 //!   tick)*
-//! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, domain, renewal)*
+//! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, domain, health,
+//!   renewal)*
 //! - [`cli`]: one file per command group. *(all of the above)*
 //!
 //! Where to start: [`domain::schedule`] decides what is due, [`tick::Planner::tick`] writes it
@@ -52,6 +54,8 @@ pub mod renewal;
 pub mod tick;
 
 pub mod delivery;
+
+pub mod health;
 
 pub mod simulate;
 

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::domain::lifecycle::State;
+use crate::health::Vitals;
 use crate::store::coverage::{Uncovered, Why};
 use crate::store::lock::SenderLock;
 use crate::store::mailbook::{MailRow, Which};
@@ -29,14 +30,10 @@ pub(super) struct Args {
 /// What there is to tell.
 struct Picture {
     of: Of,
-    uncovered: Vec<Uncovered>,
+    vitals: Vitals,
     active: usize,
     all: usize,
-    last_pass: Option<DateTime<Utc>>,
     running: bool,
-    next_due: Option<DateTime<Utc>>,
-    next_mail: Option<DateTime<Utc>>,
-    mails: Vec<(MailState, u32)>,
     notices: Vec<(String, u32)>,
     troubled: Vec<MailRow>,
 }
@@ -52,6 +49,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     } else {
         print(&picture, &config.calendar, now, context)?;
         let stale = picture
+            .vitals
             .last_pass
             .is_none_or(|at| (clock::now() - at).num_minutes() > 10);
         if args.at.at.is_none() && !picture.running && stale {
@@ -61,7 +59,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             ));
         }
     }
-    Ok(if picture.uncovered.is_empty() {
+    Ok(if picture.vitals.uncovered.is_empty() {
         Exit::Done
     } else {
         Exit::NotDelivered
@@ -70,24 +68,19 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
 
 async fn look(config: &Config, view: &View, now: DateTime<Utc>) -> Result<Picture, Failure> {
     let store = &view.store;
-    let uncovered = match view.of {
-        Of::Record | Of::OlderFile => store.uncovered(&config.calendar, now).await?,
+    let mut vitals = Vitals::look(store, &config.calendar, now).await?;
+    if view.of == Of::FileOnly {
         // Nothing is owed before the first pass: the file was never taken over.
-        Of::FileOnly => Vec::new(),
-    };
+        vitals.uncovered.clear();
+    }
     let tokens = store.tokens().await?;
-    let (next_due, next_mail) = store.next_instants().await?;
     let troubled = store.mails(Which::Unfinished, 10_000).await?;
     Ok(Picture {
         of: view.of,
-        uncovered,
+        vitals,
         active: tokens.iter().filter(|t| t.state == State::Active).count(),
         all: tokens.len(),
-        last_pass: store.last_pass().await?,
         running: view.of != Of::FileOnly && SenderLock::is_held(&config.store),
-        next_due,
-        next_mail: next_mail.map(|at| config.calendar.next_leave(at)),
-        mails: store.mail_counts().await?,
         notices: store.notice_counts().await?,
         troubled: troubled
             .into_iter()
@@ -98,7 +91,7 @@ async fn look(config: &Config, view: &View, now: DateTime<Utc>) -> Result<Pictur
 
 fn as_json(p: &Picture, calendar: &Calendar) -> Value {
     let at = |i: DateTime<Utc>| when::rfc3339(i, calendar);
-    let uncovered = p.uncovered.iter().map(|u| {
+    let uncovered = p.vitals.uncovered.iter().map(|u| {
         json!({
             "token": u.token, "stage": u.stage, "recipient": u.recipient,
             "since": at(u.since), "why": u.why.word(),
@@ -111,15 +104,15 @@ fn as_json(p: &Picture, calendar: &Calendar) -> Value {
         })
     });
     json!({
-        "uncovered": p.uncovered.len(),
+        "uncovered": p.vitals.uncovered.len(),
         "uncovered_notices": uncovered.collect::<Vec<_>>(),
         "running": p.running,
         "store": p.of != Of::FileOnly,
-        "last_pass": p.last_pass.map(at),
-        "next_due": p.next_due.map(at),
-        "next_mail": p.next_mail.map(at),
+        "last_pass": p.vitals.last_pass.map(at),
+        "next_due": p.vitals.next_due.map(at),
+        "next_mail": p.vitals.next_mail.map(at),
         "tokens": {"active": p.active, "all": p.all},
-        "mails": p.mails.iter().map(|(s, n)| (s.word().to_owned(), json!(n))).collect::<Map<_, _>>(),
+        "mails": p.vitals.mails.iter().map(|(s, n)| (s.word().to_owned(), json!(n))).collect::<Map<_, _>>(),
         "notices": p.notices.iter().map(|(s, n)| (s.clone(), json!(n))).collect::<Map<_, _>>(),
         "troubled_mails": troubled.collect::<Vec<_>>(),
     })
@@ -131,7 +124,7 @@ fn print(
     now: DateTime<Utc>,
     context: &mut Context,
 ) -> Result<(), Failure> {
-    let n = p.uncovered.len();
+    let n = p.vitals.uncovered.len();
     let Text { en, .. } = words::counted(n, ["owed reminder is", "owed reminders are"], ["", ""]);
     context.out.say(&if n == 0 {
         text!(
@@ -144,7 +137,7 @@ fn print(
             "À DÉCOUVERT : rappels dus qui ne sont pas en route : {n}."
         )
     })?;
-    for u in p.uncovered.iter().take(SHOWN) {
+    for u in p.vitals.uncovered.iter().take(SHOWN) {
         context
             .out
             .say(&missing(u, &when::minute(u.since, calendar)))?;
@@ -170,9 +163,7 @@ fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> [(Text, Text);
         Some(at) if at <= now => text!("at the next pass", "au prochain passage"),
         Some(at) => minute(at),
     };
-    let count = |of: fn(MailState) -> bool| -> u32 {
-        p.mails.iter().filter(|(s, _)| of(*s)).map(|(_, n)| n).sum()
-    };
+    let count = |of: fn(MailState) -> bool| p.vitals.count(of);
     let (active, idle) = (p.active, p.all - p.active);
     let (waiting, sent) = (count(MailState::is_open), count(|s| s == MailState::Sent));
     let daemon = if p.running {
@@ -184,7 +175,9 @@ fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> [(Text, Text);
         (text!("daemon", "service"), daemon),
         (
             text!("last pass", "dernier passage"),
-            p.last_pass.map_or_else(|| text!("never", "jamais"), minute),
+            p.vitals
+                .last_pass
+                .map_or_else(|| text!("never", "jamais"), minute),
         ),
         (
             text!("tokens", "jetons"),
@@ -193,8 +186,14 @@ fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> [(Text, Text);
                 "{active} sous veille, {idle} hors veille"
             ),
         ),
-        (text!("next stage due", "prochaine étape"), next(p.next_due)),
-        (text!("next mail", "prochain courriel"), next(p.next_mail)),
+        (
+            text!("next stage due", "prochaine étape"),
+            next(p.vitals.next_due),
+        ),
+        (
+            text!("next mail", "prochain courriel"),
+            next(p.vitals.next_mail),
+        ),
         (
             text!("mails", "courriels"),
             text!(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What the files at a path below `src` may import of ours, besides what lies beside them.
 /// The longest path that fits a file counts.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("clock", &[]),
     ("config", &["domain"]),
@@ -16,17 +16,21 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("tick", &["domain", "store"]),
     ("delivery", &["config", "domain", "store"]),
     ("delivery/compose", &["domain"]),
+    ("health", &["domain", "store"]),
     ("simulate", &["delivery", "store", "tick"]),
     (
         "app",
         &["config", "delivery", "domain", "renewal", "store", "tick"],
     ),
-    ("daemon", &["app", "clock", "config", "domain", "renewal"]),
+    (
+        "daemon",
+        &["app", "clock", "config", "domain", "health", "renewal"],
+    ),
     (
         "cli",
         &[
-            "app", "clock", "config", "daemon", "delivery", "domain", "renewal", "simulate",
-            "store",
+            "app", "clock", "config", "daemon", "delivery", "domain", "health", "renewal",
+            "simulate", "store",
         ],
     ),
     ("main", &["cli"]),

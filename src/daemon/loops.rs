@@ -1,0 +1,91 @@
+//! The loops: one plans, one delivers, and the scheduler wakes them each minute.
+//!
+//! Each iteration is one public step of [`Rig`](crate::app::Rig); a loop only waits, logs and
+//! stops. What fails is tried again at the next wake-up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_cron_scheduler::{Job, JobScheduler};
+
+use crate::clock;
+use crate::daemon::Shared;
+
+/// Without a hint for this long, the tick comes by itself.
+const WITHOUT_A_HINT: Duration = Duration::from_secs(90);
+
+/// Mails with a time of their own (a retry, a probe) are looked at this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// The scheduler's wake-ups: each minute, in UTC. Without it the loops wake by themselves.
+pub(super) async fn heartbeat(shared: &Arc<Shared>) -> Option<JobScheduler> {
+    let hint = Arc::clone(shared);
+    let start = async {
+        let scheduler = JobScheduler::new().await?;
+        scheduler
+            .add(Job::new("0 * * * * *", move |_, _| {
+                hint.tick_hint.notify_one();
+            })?)
+            .await?;
+        scheduler.start().await?;
+        Ok::<_, tokio_cron_scheduler::JobSchedulerError>(scheduler)
+    };
+    match start.await {
+        Ok(scheduler) => Some(scheduler),
+        Err(e) => {
+            tracing::error!(error = %e, "the scheduler did not start; passes come by themselves");
+            None
+        }
+    }
+}
+
+pub(super) async fn tick_loop(shared: Arc<Shared>) {
+    while !shared.stopping.is_cancelled() {
+        let now = clock::now();
+        let rig = shared.rig();
+        let ticked = rig.tick(now).await;
+        let said = ticked.as_ref().map(drop).map_err(ToString::to_string);
+        shared.watch.pass(said, now);
+        match ticked {
+            Ok(done) => {
+                if done.owed > 0 || done.absorbed > 0 {
+                    tracing::info!(owed = done.owed, absorbed = done.absorbed, "planned");
+                }
+                shared.mail_hint.notify_one();
+            }
+            Err(e) => tracing::error!(error = %e, "a tick failed; it is tried again"),
+        }
+        let found = shared.watch.look(&rig, now).await;
+        let uncovered = found.vitals.map(|v| v.uncovered.len());
+        tracing::debug!(ills = found.ills.len(), uncovered, "a pass");
+        tokio::select! {
+            () = shared.tick_hint.notified() => {}
+            () = tokio::time::sleep(WITHOUT_A_HINT) => {}
+            () = shared.stopping.cancelled() => {}
+        }
+    }
+}
+
+pub(super) async fn delivery_loop(shared: Arc<Shared>) {
+    while !shared.stopping.is_cancelled() {
+        let now = clock::now();
+        let stepped = shared.rig().sender.step(now).await;
+        let said = stepped.as_ref().map(drop).map_err(ToString::to_string);
+        shared.watch.delivery(said, now);
+        match stepped {
+            // There may be more: look again at once, at the time that it is then.
+            Ok(step) if step.claimed > 0 => {
+                // What waited for one of these mails is taken up by a tick.
+                shared.tick_hint.notify_one();
+                continue;
+            }
+            Ok(_) => {}
+            Err(e) => tracing::error!(error = %e, "a delivery failed; it is tried again"),
+        }
+        tokio::select! {
+            () = shared.mail_hint.notified() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = shared.stopping.cancelled() => {}
+        }
+    }
+}
