@@ -22,7 +22,7 @@ case ${1-} in
 esac
 
 cd "$(dirname "$0")/.."
-packages="postfix fakeroot libfakeroot libfaketime"
+packages="postfix nsd fakeroot libfakeroot libfaketime"
 
 fetch() {
     # shellcheck disable=SC2086 # a list of names

@@ -1,4 +1,6 @@
-//! `send-test ADDRESS`: one mail, now, by the configured way.
+//! `send-test ADDRESS`: one mail, now, by the configured way, and the dialogue with the relay.
+//!
+//! Nothing is recorded in the store, and the password never shows.
 
 use serde_json::json;
 
@@ -6,6 +8,7 @@ use crate::cli::{Context, Exit, Failure};
 use crate::config::Transport;
 use crate::delivery::compose::letter::{Letter, Note};
 use crate::delivery::outcome::{Outcome, Outgoing, RelayFault, RelayFaultKind};
+use crate::delivery::smtp::Dialogue;
 use crate::delivery::transport::Way;
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::language::text;
@@ -65,16 +68,25 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         message_id: &message_id,
         bytes: &composed.bytes,
     };
-    let outcome = match send(&config.mail.transport, &mail).await {
+    let dialogue = Dialogue::default();
+    let outcome = match send(&config.mail.transport, &mail, &dialogue).await {
         Ok(outcome) => outcome,
         Err(fault) => Outcome::Relay(fault),
     };
+    let lines = dialogue.lines();
+    if !context.out.json {
+        for line in &lines {
+            context.out.note(&text!("{line}", "{line}"));
+        }
+    }
     let said = outcome.to_string();
     if let Outcome::Accepted(_) = outcome {
         if context.out.json {
             context.out.data(
                 "send-test",
-                vec![json!({"address": address.as_str(), "outcome": "sent", "reply": said})],
+                vec![json!({
+                    "address": address.as_str(), "outcome": "sent", "reply": said, "dialogue": lines,
+                })],
             )?;
         } else {
             context
@@ -97,8 +109,15 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     )))
 }
 
-async fn send(transport: &Transport, mail: &Outgoing<'_>) -> Result<Outcome, RelayFault> {
-    let way = Way::prepare(transport)?;
+async fn send(
+    transport: &Transport,
+    mail: &Outgoing<'_>,
+    dialogue: &Dialogue,
+) -> Result<Outcome, RelayFault> {
+    let mut way = Way::prepare(transport)?;
+    if let Way::Smtp(relay) = &mut way {
+        relay.record_in(dialogue);
+    }
     let password = match transport {
         Transport::Smtp(smtp) => match &smtp.auth {
             Some(auth) => Some(

@@ -10,6 +10,7 @@ pub mod notes;
 pub mod outcome;
 pub mod recorder;
 pub mod sender;
+pub mod sender_domain;
 pub mod smtp;
 pub mod step;
 pub mod transport;

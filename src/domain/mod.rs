@@ -18,6 +18,7 @@ pub mod link;
 pub mod message_id;
 pub mod retry;
 pub mod schedule;
+pub mod sender_policy;
 pub mod stage;
 pub mod token;
 pub mod urgency;

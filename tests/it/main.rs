@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod config_refused;
 mod coverage;
+mod deliverability;
 mod delivery;
 mod demo;
 mod kill;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::reply::{Phase, Raw, judge};
-use super::wire::Wire;
+use super::wire::{Hidden, Wire};
 use crate::config::Deadlines;
 use crate::delivery::outcome::{Outcome, RelayFault, RelayFaultKind};
 
@@ -66,15 +66,32 @@ pub(super) async fn authenticate(
 
     let said = |wire: Result<Raw, super::wire::Fault>| wire.map_err(|f| f.in_phase(Phase::Auth));
     let limit = deadlines.command;
-    let mut raw = said(wire.exchange(opening.expose_secret(), limit).await)?;
+    let secrets: Vec<SecretString> = answers.iter().chain([password]).cloned().collect();
+    let hidden = |shown| Hidden {
+        shown,
+        secrets: &secrets,
+    };
+    let shown = match (
+        mechanism,
+        opening.expose_secret().len() > "AUTH PLAIN".len(),
+    ) {
+        (Mechanism::Plain, true) => "AUTH PLAIN ****",
+        (Mechanism::Plain, false) => "AUTH PLAIN",
+        (Mechanism::Login, _) => "AUTH LOGIN",
+    };
+    let opened = wire
+        .exchange_hidden(opening.expose_secret(), hidden(shown), limit)
+        .await;
+    let mut raw = said(opened)?;
     for answer in &answers {
         if raw.code != 334 {
             break;
         }
-        raw = said(wire.exchange(answer.expose_secret(), limit).await)?;
+        let answered = wire
+            .exchange_hidden(answer.expose_secret(), hidden("****"), limit)
+            .await;
+        raw = said(answered)?;
     }
-    let secrets = answers.iter().chain([password]);
-    redact(&mut raw, secrets);
     match judge(Phase::Auth, raw) {
         Ok(_) => Ok(()),
         Err(Outcome::Relay(fault)) => Err(fault),
@@ -84,14 +101,4 @@ pub(super) async fn authenticate(
 
 fn encode(text: &str) -> SecretString {
     SecretString::from(STANDARD.encode(text))
-}
-
-fn redact<'a>(raw: &mut Raw, secrets: impl Iterator<Item = &'a SecretString>) {
-    for secret in secrets.map(ExposeSecret::expose_secret) {
-        for line in &mut raw.lines {
-            if !secret.is_empty() && line.contains(secret) {
-                *line = line.replace(secret, "[redacted]");
-            }
-        }
-    }
 }

@@ -11,6 +11,7 @@
 mod auth;
 mod body;
 mod connect;
+mod dialogue;
 mod reply;
 mod wire;
 
@@ -21,10 +22,12 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use secrecy::SecretString;
 
+pub use self::dialogue::Dialogue;
 use self::reply::{Phase, Raw, judge};
 use self::wire::{Fault, Wire, within};
 use crate::config::{Deadlines, Smtp, Tls};
 use crate::delivery::outcome::{Outcome, Outgoing, RelayFault, RelayFaultKind, Reply, clean};
+use crate::domain::address::Address;
 
 /// Slowest pace of a message that is still waited for, in bytes a second.
 const SLOWEST: u64 = 500;
@@ -34,6 +37,7 @@ const SLOWEST: u64 = 500;
 pub struct Relay {
     settings: Arc<Smtp>,
     tls: Arc<ClientConfig>,
+    dialogue: Option<Dialogue>,
 }
 
 impl Relay {
@@ -45,7 +49,13 @@ impl Relay {
         Ok(Self {
             tls: connect::tls_config(settings)?,
             settings: Arc::new(settings.clone()),
+            dialogue: None,
         })
+    }
+
+    /// Writes down what is said on its connections.
+    pub fn record_in(&mut self, dialogue: &Dialogue) {
+        self.dialogue = Some(dialogue.clone());
     }
 
     /// The settings it was prepared from.
@@ -56,13 +66,21 @@ impl Relay {
 
 /// What the server said it can do in its reply to EHLO.
 #[derive(Debug, Clone, Default)]
-struct Extensions {
-    starttls: bool,
-    smtputf8: bool,
-    dsn: bool,
-    /// SIZE is offered; `Some(0)` states no limit.
-    size: Option<u64>,
-    auth: Vec<String>,
+pub struct Extensions {
+    /// STARTTLS (RFC 3207).
+    pub starttls: bool,
+    /// PIPELINING (RFC 2920).
+    pub pipelining: bool,
+    /// 8BITMIME (RFC 6152).
+    pub eight_bit: bool,
+    /// SMTPUTF8 (RFC 6531): addresses with letters beyond ASCII before the @.
+    pub smtputf8: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
+    /// SIZE (RFC 1870) is offered; `Some(0)` states no limit.
+    pub size: Option<u64>,
+    /// The words after AUTH (RFC 4954).
+    pub auth: Vec<String>,
 }
 
 /// Where the session is; what is not `Ready` takes no new mail.
@@ -93,11 +111,19 @@ impl Session {
     pub async fn open(relay: &Relay, password: Option<&SecretString>) -> Result<Self, RelayFault> {
         let settings = &*relay.settings;
         let deadlines = settings.deadlines;
+        let dialogue = relay.dialogue.as_ref();
+        let note = |what: &str| {
+            if let Some(dialogue) = dialogue {
+                dialogue.note(what);
+            }
+        };
+        note(&format!("{}:{}", settings.host, settings.port));
         let stream = connect::connect(settings).await?;
         let peer = stream
             .peer_addr()
             .map_err(|e| RelayFault::new(RelayFaultKind::Connect, &e.to_string()))?
             .ip();
+        note(&format!("connected to {peer}"));
         let helo = connect::helo(settings, &stream);
         let command = deadlines.command;
 
@@ -105,11 +131,19 @@ impl Session {
             Wire::tls(connect::handshake(settings, &relay.tls, stream).await?)
         } else {
             Wire::plain(stream)
+        }
+        .recorded(dialogue);
+        let encrypted = |wire: &Wire| {
+            if let Some(how) = wire.encryption() {
+                note(&format!("{how}, certificate of {} verified", settings.host));
+            }
         };
+        encrypted(&wire);
         expect(Phase::Greeting, wire.reply(command).await)?;
         let mut extensions = hello(&mut wire, &helo, command).await?;
         if settings.tls == Tls::Starttls {
-            wire = starttls(relay, wire, &extensions).await?;
+            wire = starttls(relay, wire, &extensions).await?.recorded(dialogue);
+            encrypted(&wire);
             // What was said in plaintext may be an attacker's: it is forgotten.
             extensions = hello(&mut wire, &helo, command).await?;
         }
@@ -128,6 +162,41 @@ impl Session {
             deadlines,
             state: State::Ready,
         })
+    }
+
+    /// What the server said it can do, after TLS if there is any.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Protocol and cipher of the connection, if it is encrypted.
+    pub fn encryption(&self) -> Option<String> {
+        self.wire.encryption()
+    }
+
+    /// Asks whether the server takes mail from this sender, and takes the question back: nothing
+    /// is sent.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub async fn try_sender(&mut self, from: &Address) -> Result<(), Outcome> {
+        if self.state != State::Ready {
+            return Err(misused("a session that is not free was asked"));
+        }
+        self.state = State::Spent;
+        let limit = self.deadlines.command;
+        let utf8 = if from.needs_smtputf8() {
+            " SMTPUTF8"
+        } else {
+            ""
+        };
+        let mail = format!("MAIL FROM:<{}>{utf8}", from.on_the_wire());
+        self.ask(Phase::Mail, &mail, limit).await?;
+        let reset = self.wire.exchange("RSET", limit).await;
+        if reset.is_ok_and(|raw| raw.is_positive()) {
+            self.state = State::Ready;
+        }
+        Ok(())
     }
 
     /// The address connected to.
@@ -170,6 +239,8 @@ impl Session {
         self.state = State::Spent;
         let bytes = body::with_final_dot(mail.bytes);
         let limit = body_limit(self.deadlines.body, bytes.len());
+        self.wire
+            .tell(&format!("({} bytes and the final dot)", mail.bytes.len()));
 
         let written = within(limit, async {
             // A server that went away meanwhile has not got the dot: nothing is in doubt.
@@ -309,6 +380,8 @@ async fn hello(wire: &mut Wire, name: &str, limit: Duration) -> Result<Extension
         let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
         match keyword.as_str() {
             "STARTTLS" => extensions.starttls = true,
+            "PIPELINING" => extensions.pipelining = true,
+            "8BITMIME" => extensions.eight_bit = true,
             "SMTPUTF8" => extensions.smtputf8 = true,
             "DSN" => extensions.dsn = true,
             "SIZE" => {

@@ -10,10 +10,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::dialogue::Dialogue;
 use super::reply::{Malformed, Phase, Raw, parse};
 use crate::delivery::outcome::{RelayFault, RelayFaultKind};
 
@@ -63,6 +65,14 @@ pub(super) async fn within<T>(
 pub(super) struct Wire {
     stream: Stream,
     unread: Vec<u8>,
+    dialogue: Option<Dialogue>,
+}
+
+/// What the dialogue shows in place of a line that holds a secret.
+pub(super) struct Hidden<'a> {
+    pub(super) shown: &'a str,
+    /// Masked wherever the server echoes them.
+    pub(super) secrets: &'a [SecretString],
 }
 
 #[derive(Debug)]
@@ -76,6 +86,7 @@ impl Wire {
         Self {
             stream: Stream::Plain(stream),
             unread: Vec::new(),
+            dialogue: None,
         }
     }
 
@@ -83,7 +94,29 @@ impl Wire {
         Self {
             stream: Stream::Tls(Box::new(stream)),
             unread: Vec::new(),
+            dialogue: None,
         }
+    }
+
+    /// Writes down what is said from now on.
+    pub(super) fn recorded(mut self, dialogue: Option<&Dialogue>) -> Self {
+        self.dialogue = dialogue.cloned();
+        self
+    }
+
+    /// Protocol and cipher of the connection, if it is encrypted.
+    pub(super) fn encryption(&self) -> Option<String> {
+        let Stream::Tls(stream) = &self.stream else {
+            return None;
+        };
+        let (_, session) = stream.get_ref();
+        let version = match session.protocol_version()? {
+            rustls::ProtocolVersion::TLSv1_2 => "TLS 1.2".to_owned(),
+            rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3".to_owned(),
+            other => format!("{other:?}"),
+        };
+        let cipher = session.negotiated_cipher_suite()?.suite();
+        Some(format!("{version}, {cipher:?}"))
     }
 
     /// Gives the bare socket back for a TLS handshake; refuses when plaintext is left over,
@@ -98,17 +131,58 @@ impl Wire {
 
     /// Sends a command line and reads its reply.
     pub(super) async fn exchange(&mut self, command: &str, limit: Duration) -> Result<Raw, Fault> {
-        within(limit, async {
+        let hidden = Hidden {
+            shown: command,
+            secrets: &[],
+        };
+        self.exchange_hidden(command, hidden, limit).await
+    }
+
+    /// Sends a command line that holds a secret and reads its reply, from which the secrets are
+    /// masked.
+    pub(super) async fn exchange_hidden(
+        &mut self,
+        command: &str,
+        hidden: Hidden<'_>,
+        limit: Duration,
+    ) -> Result<Raw, Fault> {
+        let mut raw = within(limit, async {
             self.expect_silence()?;
+            if let Some(dialogue) = &self.dialogue {
+                dialogue.ours(hidden.shown);
+            }
             self.write(format!("{command}\r\n").as_bytes()).await?;
             self.read_reply().await
         })
-        .await
+        .await?;
+        for secret in hidden.secrets.iter().map(ExposeSecret::expose_secret) {
+            for line in &mut raw.lines {
+                if !secret.is_empty() && line.contains(secret) {
+                    *line = line.replace(secret, "[redacted]");
+                }
+            }
+        }
+        Ok(self.written_down(raw))
     }
 
     /// Reads a reply without a command before it: the greeting, and what follows the dot.
     pub(super) async fn reply(&mut self, limit: Duration) -> Result<Raw, Fault> {
-        within(limit, self.read_reply()).await
+        let raw = within(limit, self.read_reply()).await?;
+        Ok(self.written_down(raw))
+    }
+
+    /// Says in the dialogue what is about to be sent in bulk.
+    pub(super) fn tell(&self, what: &str) {
+        if let Some(dialogue) = &self.dialogue {
+            dialogue.ours(what);
+        }
+    }
+
+    fn written_down(&self, raw: Raw) -> Raw {
+        if let Some(dialogue) = &self.dialogue {
+            dialogue.theirs(&raw);
+        }
+        raw
     }
 
     /// Hands all bytes over to the system. On an error the last of them surely did not leave:

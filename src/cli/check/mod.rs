@@ -1,4 +1,10 @@
 //! `check`: config, templates, store, clock, mail server: what is wrong and how to mend it.
+//!
+//! Nothing is written, and nothing leaves the machine without `--online`.
+
+mod online;
+
+use std::net::{IpAddr, SocketAddr};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -7,12 +13,12 @@ use crate::app;
 use crate::cli::{Context, Exit, Failure, words};
 use crate::clock;
 use crate::config::{Config, Diagnostic, Loaded, Transport};
-use crate::delivery::outcome::{RelayFault, RelayFaultKind};
-use crate::delivery::transport::Way;
 use crate::domain::language::{Text, text};
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::lock::SenderLock;
+
+use self::online::DnsWish;
 
 /// Warnings of one kind shown one by one; an editor with thousands of tokens gets a count.
 const SHOWN: usize = 50;
@@ -22,20 +28,101 @@ const WRITTEN: i64 = 1_793_491_200;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Also connect to the mail server, up to the login; no mail is sent
+    /// Also talk to the mail server, up to the sender's address, and ask the DNS about the
+    /// sender's domain; no mail is sent
     #[arg(long)]
     online: bool,
+    /// The selector of the DKIM key that the relay signs with
+    #[arg(long, value_name = "NAME", requires = "online")]
+    dkim_selector: Option<String>,
+    /// Ask this name server, as 192.0.2.53 or 192.0.2.53:53, in place of the system's
+    #[arg(long, value_name = "ADDRESS", requires = "online")]
+    dns: Option<String>,
+}
+
+fn name_server(written: &str) -> Result<SocketAddr, Failure> {
+    let address = written.parse::<IpAddr>().map(|ip| (ip, 53).into());
+    address
+        .or_else(|_| written.parse::<SocketAddr>())
+        .map_err(|_| {
+            let shown = written.escape_debug();
+            Failure::usage(text!(
+                "`{shown}` is not the address of a name server",
+                "`{shown}` n’est pas l’adresse d’un serveur de noms"
+            ))
+            .hint(text!(
+                "write an IP address, with its port if that is not 53: 192.0.2.53, 127.0.0.1:5353, [2001:db8::53]:5353",
+                "écrire une adresse IP, avec son port si ce n’est pas 53 : 192.0.2.53, 127.0.0.1:5353, [2001:db8::53]:5353"
+            ))
+        })
 }
 
 /// One thing that was looked at.
 struct Finding {
     what: &'static str,
-    exit: Exit,
+    mark: Mark,
     said: Text,
     hint: Option<Text>,
 }
 
+/// How it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Well,
+    /// It works, and something should be mended.
+    Doubtful,
+    /// It does not; the command ends with this.
+    Wrong(Exit),
+}
+
+impl Mark {
+    fn exit(self) -> Exit {
+        match self {
+            Self::Well | Self::Doubtful => Exit::Done,
+            Self::Wrong(exit) => exit,
+        }
+    }
+
+    fn severity(self) -> &'static str {
+        match self {
+            Self::Well => "ok",
+            Self::Doubtful => "warning",
+            Self::Wrong(_) => "error",
+        }
+    }
+}
+
+impl Finding {
+    fn well(what: &'static str, said: Text) -> Self {
+        Self {
+            what,
+            mark: Mark::Well,
+            said,
+            hint: None,
+        }
+    }
+
+    fn doubtful(what: &'static str, said: Text, hint: Text) -> Self {
+        Self {
+            what,
+            mark: Mark::Doubtful,
+            said,
+            hint: Some(hint),
+        }
+    }
+
+    fn wrong(what: &'static str, failure: Failure) -> Self {
+        Self {
+            what,
+            mark: Mark::Wrong(failure.exit),
+            said: failure.message,
+            hint: failure.hint.map(|h| *h),
+        }
+    }
+}
+
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
+    let server = args.dns.as_deref().map(name_server).transpose()?;
     let loaded = context.load()?;
     show_warnings(&loaded, context);
     let config = &loaded.config;
@@ -46,15 +133,19 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         store(config, context, now).await,
         time(now),
     ];
-    findings.push(if args.online {
-        online(config).await
+    if args.online {
+        let dns = DnsWish {
+            selector: args.dkim_selector.as_deref(),
+            server,
+        };
+        findings.extend(online::look(config, &dns, context).await);
     } else {
-        transport(config)
-    });
+        findings.push(transport(config));
+    }
 
     let exit = findings
         .iter()
-        .map(|f| f.exit)
+        .map(|f| f.mark.exit())
         .find(|e| *e != Exit::Done)
         .unwrap_or(Exit::Done);
     if context.out.json {
@@ -71,8 +162,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             .collect();
         rows.extend(findings.iter().map(|f| {
             json!({
-                "check": f.what, "ok": f.exit == Exit::Done,
-                "severity": if f.exit == Exit::Done { "ok" } else { "error" },
+                "check": f.what, "ok": f.mark.exit() == Exit::Done, "severity": f.mark.severity(),
                 "message": f.said.in_lang(lang), "help": f.hint.as_ref().map(|h| h.in_lang(lang)),
             })
         }));
@@ -86,10 +176,10 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
 }
 
 fn print(f: &Finding, context: &mut Context) -> Result<(), Failure> {
-    let mark = if f.exit == Exit::Done {
-        "ok"
-    } else {
-        context.out.lang.pick("ERROR", "ERREUR")
+    let mark = match f.mark {
+        Mark::Well => "ok",
+        Mark::Doubtful => context.out.lang.pick("advice", "avis"),
+        Mark::Wrong(_) => context.out.lang.pick("ERROR", "ERREUR"),
     };
     let said = context.out.pick(&f.said).to_owned();
     context
@@ -117,12 +207,7 @@ fn show_warnings(loaded: &Loaded, context: &Context) {
 fn said_of_config(config: &Config) -> Finding {
     let file = config.file.display();
     let Text { en, fr } = words::tokens(config.tokens.len());
-    Finding {
-        what: "config",
-        exit: Exit::Done,
-        said: text!("{file}, {en}", "{file}, {fr}"),
-        hint: None,
-    }
+    Finding::well("config", text!("{file}, {en}", "{file}, {fr}"))
 }
 
 fn templates(config: &Config) -> Finding {
@@ -138,22 +223,9 @@ fn templates(config: &Config) -> Finding {
                     )
                 }
             };
-            Finding {
-                what: "templates",
-                exit: Exit::Done,
-                said,
-                hint: None,
-            }
+            Finding::well("templates", said)
         }
-        Err(e) => {
-            let failure = Failure::from(e);
-            Finding {
-                what: "templates",
-                exit: failure.exit,
-                said: failure.message,
-                hint: failure.hint.map(|h| *h),
-            }
-        }
+        Err(e) => Finding::wrong("templates", Failure::from(e)),
     }
 }
 
@@ -168,11 +240,11 @@ async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Fi
         Ok::<_, StoreError>((uncovered, read.as_deref() == Some(&config.digest)))
     }
     .await;
-    let (exit, said, hint) = match result {
+    let (mark, said, hint) = match result {
         Err(StoreError::Missing(_)) => writable(config),
         Err(e) => {
             let failure = Failure::from(e);
-            (failure.exit, failure.message, failure.hint.map(|h| *h))
+            return Finding::wrong("store", failure);
         }
         Ok((0, up_to_date)) => {
             let running = SenderLock::is_held(&config.store);
@@ -188,7 +260,7 @@ async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Fi
                 )),
             };
             (
-                Exit::Done,
+                Mark::Well,
                 text!(
                     "{path}, sound, everything owed is covered",
                     "{path}, saine, tout ce qui est dû est couvert"
@@ -200,7 +272,7 @@ async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Fi
             let Text { en, .. } =
                 words::counted(n, ["owed reminder is", "owed reminders are"], ["", ""]);
             (
-                Exit::NotDelivered,
+                Mark::Wrong(Exit::NotDelivered),
                 text!(
                     "{path}: {en} not on the way",
                     "{path} : rappels dus qui ne sont pas en route : {n}"
@@ -214,20 +286,20 @@ async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Fi
     };
     Finding {
         what: "store",
-        exit,
+        mark,
         said,
         hint,
     }
 }
 
 /// There is no store yet: whether it can be made.
-fn writable(config: &Config) -> (Exit, Text, Option<Text>) {
+fn writable(config: &Config) -> (Mark, Text, Option<Text>) {
     let path = config.store.display();
     let existing = config.store.ancestors().skip(1).find(|p| p.exists());
     let writable = existing.is_some_and(|p| p.is_dir() && takes_files(p));
     if writable {
         (
-            Exit::Done,
+            Mark::Well,
             text!(
                 "{path} is made at the first start",
                 "{path} sera créée au premier démarrage"
@@ -236,7 +308,7 @@ fn writable(config: &Config) -> (Exit, Text, Option<Text>) {
         )
     } else {
         (
-            Exit::Store,
+            Mark::Wrong(Exit::Store),
             text!("{path} cannot be made", "{path} ne peut pas être créée"),
             Some(text!(
                 "make its directory, writable for the user of the daemon",
@@ -262,7 +334,11 @@ fn time(now: DateTime<Utc>) -> Finding {
     let set = now.timestamp() >= WRITTEN;
     Finding {
         what: "clock",
-        exit: if set { Exit::Done } else { Exit::Unexpected },
+        mark: if set {
+            Mark::Well
+        } else {
+            Mark::Wrong(Exit::Unexpected)
+        },
         said: text!("{shown}", "{shown}"),
         hint: (!set).then(|| {
             text!(
@@ -270,19 +346,6 @@ fn time(now: DateTime<Utc>) -> Finding {
                 "l’horloge n’est pas à l’heure : installer un client NTP"
             )
         }),
-    }
-}
-
-/// Mails cannot leave.
-fn unreachable(fault: &RelayFault) -> Finding {
-    Finding {
-        what: "mail",
-        exit: Exit::NotDelivered,
-        said: text!(
-            "mails cannot leave: {fault}",
-            "les courriels ne peuvent pas partir : {fault}"
-        ),
-        hint: Some(advice(fault.kind)),
     }
 }
 
@@ -310,95 +373,5 @@ fn transport(config: &Config) -> Finding {
             )
         }
     };
-    Finding {
-        what: "mail",
-        exit: Exit::Done,
-        said,
-        hint: None,
-    }
-}
-
-async fn online(config: &Config) -> Finding {
-    match reach(config).await {
-        Ok(()) => {
-            let mut finding = transport(config);
-            if let Transport::Smtp(smtp) = &config.mail.transport {
-                let (host, port) = (&smtp.host, smtp.port);
-                finding.said = text!(
-                    "{host}:{port} answers and lets us in",
-                    "{host}:{port} répond et nous accepte"
-                );
-            }
-            finding
-        }
-        Err(fault) => unreachable(&fault),
-    }
-}
-
-async fn reach(config: &Config) -> Result<(), RelayFault> {
-    let way = Way::prepare(&config.mail.transport)?;
-    match &config.mail.transport {
-        Transport::Smtp(smtp) => {
-            let password = match &smtp.auth {
-                None => None,
-                Some(auth) => Some(
-                    auth.password
-                        .resolve()
-                        .map_err(|e| RelayFault::new(RelayFaultKind::Auth, &e.to_string()))?,
-                ),
-            };
-            way.open(password.as_ref()).await?.quit().await;
-            Ok(())
-        }
-        Transport::File { .. } => Ok(()),
-        Transport::Sendmail { command } => {
-            if command.is_file() {
-                Ok(())
-            } else {
-                let detail = format!("{} is not there", command.display());
-                Err(RelayFault::new(RelayFaultKind::Local, &detail))
-            }
-        }
-    }
-}
-
-fn advice(kind: RelayFaultKind) -> Text {
-    match kind {
-        RelayFaultKind::Resolve => text!(
-            "check mail.smtp.host and the machine’s DNS",
-            "vérifier mail.smtp.host et le DNS de la machine"
-        ),
-        RelayFaultKind::Connect | RelayFaultKind::Dropped | RelayFaultKind::Timeout => {
-            text!(
-                "check mail.smtp.host and port, and the firewall",
-                "vérifier mail.smtp.host et port, et le pare-feu"
-            )
-        }
-        RelayFaultKind::Tls => text!(
-            "check mail.smtp.tls and port (587 with starttls, 465 with implicit), the host’s name in the certificate, and ca_file for a private authority",
-            "vérifier mail.smtp.tls et port (587 avec starttls, 465 avec implicit), le nom de l’hôte dans le certificat, et ca_file pour une autorité privée"
-        ),
-        RelayFaultKind::Plaintext => text!(
-            "use tls = \"starttls\", or allow the network in mail.smtp.plaintext_ok",
-            "utiliser tls = \"starttls\", ou autoriser le réseau dans mail.smtp.plaintext_ok"
-        ),
-        RelayFaultKind::Auth => text!(
-            "check mail.smtp.username and password",
-            "vérifier mail.smtp.username et password"
-        ),
-        RelayFaultKind::Greeting
-        | RelayFaultKind::Hello
-        | RelayFaultKind::Mail
-        | RelayFaultKind::Closing421
-        | RelayFaultKind::Protocol => {
-            text!(
-                "ask the administrator of the mail server what its reply means",
-                "demander à l’administrateur du serveur de messagerie ce que dit sa réponse"
-            )
-        }
-        RelayFaultKind::Local => text!(
-            "check the directory or the command, and its permissions",
-            "vérifier le dossier ou la commande, et ses droits"
-        ),
-    }
+    Finding::well("mail", said)
 }
