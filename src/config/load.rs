@@ -170,15 +170,21 @@ fn drop_ins(file: &Path, report: &mut Report) -> Vec<PathBuf> {
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,
         Err(error) => {
-            let absent = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
-            if !absent.contains(&error.kind()) {
+            if error.kind() != io::ErrorKind::NotFound {
                 report_unreadable(&directory, &error, report);
             }
             return Vec::new();
         }
     };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(directory.join(entry.ok()?.file_name())))
+    // A directory that can be read in part only would make tokens vanish: it is refused whole.
+    let names: io::Result<Vec<_>> = entries.map(|e| e.map(|e| e.file_name())).collect();
+    let names = names.unwrap_or_else(|error| {
+        report_unreadable(&directory, &error, report);
+        Vec::new()
+    });
+    let mut files: Vec<PathBuf> = names
+        .iter()
+        .map(|name| directory.join(name))
         .filter(|path| path.extension().is_some_and(|e| e == "toml"))
         .filter(|path| {
             let name = path.file_name().unwrap_or_default();
@@ -201,9 +207,18 @@ fn report_unreadable(path: &Path, error: &io::Error, report: &mut Report) {
                 "`jetond init` writes one to start from, -c names another",
                 "`jetond init` en écrit un pour commencer, -c en désigne un autre"
             )),
-        io::ErrorKind::PermissionDenied => report.unreadable(text!(
-            "{shown}: reading it is not permitted",
-            "{shown} : sa lecture n’est pas permise"
+        io::ErrorKind::PermissionDenied => report
+            .unreadable(text!(
+                "{shown}: reading it is not permitted",
+                "{shown} : sa lecture n’est pas permise"
+            ))
+            .help(text!(
+                "give the user of the daemon the right to read it, and nobody else: chgrp jetond {shown}; chmod g+rX,o= {shown}",
+                "donner à l’utilisateur du service le droit de le lire, et à personne d’autre : chgrp jetond {shown} ; chmod g+rX,o= {shown}"
+            )),
+        io::ErrorKind::NotADirectory => report.unreadable(text!(
+            "{shown}: this is a file, not a directory of files",
+            "{shown} : c’est un fichier, pas un répertoire de fichiers"
         )),
         io::ErrorKind::IsADirectory => report.unreadable(text!(
             "{shown}: this is a directory, not a file",

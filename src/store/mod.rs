@@ -109,6 +109,7 @@ impl Store {
                 .map_err(|e| StoreError::ReadOnly(format!("{}: {e}", parent.display())))?;
         }
         create_private(path);
+        require_writable(path)?;
         let options = options(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
@@ -135,6 +136,7 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
         }
+        require_writable(path)?;
         Self::connect_to_this_schema(options(path), path).await
     }
 
@@ -149,6 +151,19 @@ impl Store {
     async fn open_reading(path: &Path) -> Result<(Self, Reading)> {
         if !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
+        }
+        if require_writable(path).is_err() {
+            // Side files made by a reader would have the rights of the file, and stop its owner
+            // from writing later: none may be made.
+            let frozen = !with_suffix(path, "-wal").exists();
+            let options = options(path).read_only(true).immutable(frozen);
+            let store = Self::connect_to_this_schema(options, path).await?;
+            let reading = if frozen {
+                Reading::Frozen
+            } else {
+                Reading::Live
+            };
+            return Ok((store, reading));
         }
         // SQLite's own read-only mode would leave an empty log beside the file: only a
         // connection that may write takes it away again.
@@ -356,6 +371,18 @@ fn create_private(path: &Path) {
         .create_new(true)
         .mode(0o640)
         .open(path);
+}
+
+/// SQLite opens a file that may not be written for reading only, and says so at the first write,
+/// without its name. A directory is told by what follows.
+fn require_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    match std::fs::OpenOptions::new().write(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(StoreError::ReadOnly(e.to_string()).of_file(path)),
+    }
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

@@ -13,6 +13,7 @@ use crate::app;
 use crate::cli::{Context, Exit, Failure, words};
 use crate::clock;
 use crate::config::{Config, Diagnostic, Loaded, Transport};
+use crate::delivery::outcome::{RelayFault, RelayFaultKind};
 use crate::domain::language::{Text, text};
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -295,9 +296,7 @@ async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Fi
 /// There is no store yet: whether it can be made.
 fn writable(config: &Config) -> (Mark, Text, Option<Text>) {
     let path = config.store.display();
-    let existing = config.store.ancestors().skip(1).find(|p| p.exists());
-    let writable = existing.is_some_and(|p| p.is_dir() && takes_files(p));
-    if writable {
+    if config.store.parent().is_some_and(can_take_files) {
         (
             Mark::Well,
             text!(
@@ -316,6 +315,12 @@ fn writable(config: &Config) -> (Mark, Text, Option<Text>) {
             )),
         )
     }
+}
+
+/// Whether files can be made in a directory that may itself have to be made.
+fn can_take_files(directory: &std::path::Path) -> bool {
+    let existing = directory.ancestors().find(|p| p.exists());
+    existing.is_some_and(|p| p.is_dir() && takes_files(p))
 }
 
 /// Whether a file can be made in a directory: it is made and removed.
@@ -351,6 +356,11 @@ fn time(now: DateTime<Utc>) -> Finding {
 
 fn transport(config: &Config) -> Finding {
     let said = match &config.mail.transport {
+        Transport::File { directory } if !can_take_files(directory) => {
+            let directory = directory.display();
+            let detail = format!("no file can be written into {directory}");
+            return online::unreachable(&RelayFault::new(RelayFaultKind::Local, &detail));
+        }
         Transport::File { directory } => {
             let directory = directory.display();
             text!(

@@ -27,7 +27,7 @@ pub(super) async fn look(config: &Config, dns: &DnsWish<'_>, context: &Context) 
         Transport::Smtp(smtp) => relay(config, smtp, context).await,
         Transport::File { .. } => {
             let mut finding = transport(config);
-            finding.hint = Some(text!(
+            finding.hint.get_or_insert(text!(
                 "no mail leaves this machine: the mail server and the DNS are not asked",
                 "aucun courriel ne quitte cette machine : ni serveur de messagerie ni DNS interrogés"
             ));
@@ -213,7 +213,7 @@ fn of_extensions(config: &Config, offered: &Extensions) -> Vec<Finding> {
 }
 
 /// Mails cannot leave.
-fn unreachable(fault: &RelayFault) -> Finding {
+pub(super) fn unreachable(fault: &RelayFault) -> Finding {
     Finding {
         what: "mail",
         mark: Mark::Wrong(Exit::NotDelivered),

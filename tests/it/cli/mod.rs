@@ -1,6 +1,7 @@
 //! The command line as its users meet it: the real program, its words, codes and documents.
 
 mod faults;
+mod permissions;
 mod place;
 mod promises;
 mod room;
