@@ -89,7 +89,10 @@ async fn leave(clerk: &Clerk, now: DateTime<Utc>) -> Result<Option<Vec<Announced
                 let subject =
                     compose::subject(&addressed.letter, &addressed.envelope, &clerk.desk.calendar);
                 mails.push(announce(clerk, ready, &addressed.letter, &subject, now));
-                Settlement::Sent { subject }
+                Settlement::Sent {
+                    subject,
+                    body: None,
+                }
             }
             Err(_) => Settlement::Parked,
         };

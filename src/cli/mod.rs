@@ -14,6 +14,7 @@ mod fate;
 mod history;
 mod init;
 mod layout;
+mod letter;
 mod list;
 mod lookup;
 mod outbox;

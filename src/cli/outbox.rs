@@ -3,12 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::app::{self, Of};
+use crate::app::Of;
 use crate::cli::list::view;
-use crate::cli::{At, Context, Exit, Failure, when, words};
+use crate::cli::{At, Context, Exit, Failure, letter, when, words};
 use crate::clock;
 use crate::config::Config;
-use crate::delivery::desk::Matter;
 use crate::domain::language::{Text, text};
 use crate::store::Store;
 use crate::store::mailbook::{MailRow, Refusal, Which};
@@ -25,10 +24,13 @@ pub(super) enum Args {
         #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
     },
-    /// Show one mail: what it carries, its attempts, and its text as it would leave now
+    /// Show one mail: what it carries, its attempts, and its text as it left or would leave now
     Show {
         /// The mail's number
         mail: i64,
+        /// Print the message exactly as it left, and nothing else
+        #[arg(long)]
+        eml: bool,
         #[command(flatten)]
         at: At,
     },
@@ -66,8 +68,11 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             let which = if *all { Which::All } else { Which::Unfinished };
             list(&config, which, *limit, context, now).await
         }
-        Args::Show { mail, at } => {
+        Args::Show { mail, eml, at } => {
             let now = at.now(&config.calendar)?;
+            if *eml && !context.out.json {
+                return show_eml(&config, *mail, context, now).await;
+            }
             show(&config, *mail, context, now).await
         }
         Args::Retry { mails, dry_run } => {
@@ -128,11 +133,7 @@ async fn show(
 ) -> Result<Exit, Failure> {
     let view = view(config, context, now).await?;
     let (mail, attempts) = view.store.mail(no).await?.ok_or(Refusal::NotFound(no))?;
-    let text = if mail.state.is_open() {
-        as_it_would_leave(config, &view.store, &mail, now).await?
-    } else {
-        None
-    };
+    let letter = letter::of(config, &view.store, &mail, now).await?;
     let calendar = &config.calendar;
     if context.out.json {
         let mut value = row(&mail, config);
@@ -140,7 +141,12 @@ async fn show(
             .iter()
             .map(|a| json!({"at": when::rfc3339(a.at, calendar), "outcome": a.outcome, "reply": a.reply}))
             .collect();
-        value["text"] = json!(text);
+        value["text"] = json!(letter.as_ref().map(|l| &l.text));
+        value["eml"] = json!(
+            letter
+                .and_then(|l| l.eml)
+                .map(|e| String::from_utf8_lossy(&e).into_owned())
+        );
         context.out.data("outbox", vec![value])?;
         return Ok(Exit::Done);
     }
@@ -181,42 +187,26 @@ async fn show(
         );
         context.out.table(&head, &rows, 2)?;
     }
-    if let Some(text) = text {
+    if let Some(letter) = letter {
         context.out.line("")?;
-        context.out.line(text.trim_end())?;
+        context.out.say(&letter.heading)?;
+        context.out.line("")?;
+        context.out.line(letter.text.trim_end())?;
     }
     Ok(Exit::Done)
 }
 
-/// The mail's text as it would leave now; `None` when it carries nothing any more.
-async fn as_it_would_leave(
+async fn show_eml(
     config: &Config,
-    store: &Store,
-    mail: &MailRow,
+    no: i64,
+    context: &mut Context,
     now: DateTime<Utc>,
-) -> Result<Option<String>, Failure> {
-    let desk = app::desk(config);
-    let matter = Matter::of(store, &[mail.no]).await?;
-    let claimed = crate::store::outbox::Claimed {
-        no: mail.no,
-        fence: 0,
-        message_id: mail.message_id.clone(),
-        kind: mail.kind.clone(),
-        recipient: mail.address.to_lowercase(),
-        address: mail.address.clone(),
-        doubts: 0,
-        content: None,
-        note: mail.note.clone(),
-        deferrals: 0,
-        deferred_since: None,
-    };
-    let Some(addressed) = desk.address(&claimed, &matter, now)? else {
-        return Ok(None);
-    };
-    let composed = app::templates(config)?
-        .compose(&addressed.letter, &addressed.envelope, &config.calendar)
-        .map_err(|e| Failure::unexpected(&e.to_string()))?;
-    Ok(Some(format!("{}\n\n{}", composed.subject, composed.text)))
+) -> Result<Exit, Failure> {
+    let view = view(config, context, now).await?;
+    let (mail, _) = view.store.mail(no).await?.ok_or(Refusal::NotFound(no))?;
+    let eml = letter::eml(&view.store, &mail).await?;
+    context.out.bytes(&eml)?;
+    Ok(Exit::Done)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -337,7 +327,7 @@ fn said_if_dry(dry_run: bool, context: &Context) {
 }
 
 /// Who acts, for the journal.
-fn who() -> String {
+pub(super) fn who() -> String {
     let user = std::env::var("SUDO_USER")
         .or_else(|_| std::env::var("USER"))
         .or_else(|_| std::env::var("LOGNAME"));

@@ -27,6 +27,7 @@ pub(super) struct RelayState {
 pub(super) struct Case<'a> {
     pub(super) mail: &'a Claimed,
     pub(super) subject: &'a str,
+    pub(super) bytes: &'a [u8],
     /// The recipient's domain.
     pub(super) domain: &'a str,
     pub(super) doubt: DoubtEntered,
@@ -72,6 +73,10 @@ impl RelayState {
                 self.circuit.close();
                 Settlement::Sent {
                     subject: case.subject.to_owned(),
+                    body: match case.doubt {
+                        DoubtEntered::Yes => None,
+                        DoubtEntered::No => Some(case.bytes.to_vec()),
+                    },
                 }
                 .into()
             }

@@ -5,14 +5,16 @@ use std::path::Path;
 use crate::store::error::{Result, StoreError};
 use crate::store::{Reading, Store, known_schema};
 
-/// The tables, referenced ones first.
-const COPIES: [&str; 9] = [
+/// The tables, referenced ones first. Of the bodies only those that may go out again.
+const COPIES: [&str; 10] = [
     "INSERT INTO main.setting SELECT * FROM source.setting",
     "INSERT INTO main.schedule SELECT * FROM source.schedule",
     "INSERT INTO main.token SELECT * FROM source.token",
     "INSERT INTO main.period SELECT * FROM source.period",
     "INSERT INTO main.recipient SELECT * FROM source.recipient",
     "INSERT INTO main.mail SELECT * FROM source.mail",
+    "INSERT INTO main.body SELECT b.* FROM source.mail m CROSS JOIN source.body b ON b.mail = m.no \
+       WHERE m.doubts > 0 AND m.settled_at IS NULL",
     "INSERT INTO main.notice SELECT * FROM source.notice",
     "INSERT INTO main.attempt SELECT * FROM source.attempt",
     "INSERT INTO main.journal SELECT * FROM source.journal",

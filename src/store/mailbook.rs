@@ -241,11 +241,13 @@ impl Store {
                 return Err(Refusal::State(no, state));
             }
         }
-        sqlx::query("UPDATE mail SET state = 'cancelled', next_at = NULL, content = NULL, settled_at = $2 WHERE no = $1")
-            .bind(no)
-            .bind(seconds(now))
-            .execute(&mut *tx.inner)
-            .await?;
+        sqlx::query(
+            "UPDATE mail SET state = 'cancelled', next_at = NULL, settled_at = $2 WHERE no = $1",
+        )
+        .bind(no)
+        .bind(seconds(now))
+        .execute(&mut *tx.inner)
+        .await?;
         sqlx::query("UPDATE notice SET state = 'suppressed', reason = $2, settled_at = $3 WHERE mail = $1 AND state = 'owed'")
             .bind(no)
             .bind(Suppression::Cancelled.word())
@@ -377,7 +379,7 @@ impl Tx {
     async fn open_again(&mut self, no: i64, now: DateTime<Utc>) -> Result<()> {
         sqlx::query(
             "UPDATE mail SET state = 'queued', next_at = $2, settled_at = NULL, deferred_since = NULL, \
-               deferrals = 0, doubts = 0, content = NULL WHERE no = $1",
+               deferrals = 0, doubts = 0 WHERE no = $1",
         )
         .bind(no)
         .bind(seconds(now))

@@ -3,6 +3,7 @@
 //! SQLite in WAL mode with full synchronisation, one connection, writes in `BEGIN IMMEDIATE`
 //! transactions. Time is always passed in. Nothing outside this module writes SQL.
 
+pub mod bodies;
 pub mod copy;
 pub mod coverage;
 pub mod declared;
@@ -40,11 +41,18 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             false,
         )
     };
-    Migrator::with_migrations(vec![step(
-        1,
-        "initial",
-        include_str!("../../migrations/0001_initial.sql"),
-    )])
+    Migrator::with_migrations(vec![
+        step(
+            1,
+            "initial",
+            include_str!("../../migrations/0001_initial.sql"),
+        ),
+        step(
+            2,
+            "bodies",
+            include_str!("../../migrations/0002_bodies.sql"),
+        ),
+    ])
 });
 
 /// SQLite before this version can corrupt a database in WAL mode (the WAL-reset bug).

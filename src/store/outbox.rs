@@ -3,6 +3,8 @@
 //! A claim is a lease with a fence that rises each time: an older holder can no longer commit
 //! before its dot. No transaction is held while a mail is on its way.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -221,8 +223,17 @@ pub struct Doubt {
 /// Must use the partial index `mail_next`; a test looks at its plan.
 pub const CLAIM: &str = "UPDATE mail SET state = 'claimed', fence = fence + 1, next_at = $1 + $3 \
      WHERE no IN (SELECT no FROM mail WHERE next_at <= $1 ORDER BY urgency, next_at, no LIMIT $2) \
-     RETURNING no, fence, message_id, kind, recipient, address, doubts, content, carried, doubt_at, note, \
+     RETURNING no, fence, message_id, kind, recipient, address, doubts, carried, doubt_at, note, \
+       CASE WHEN doubts > 0 THEN (SELECT b.content FROM body b WHERE b.mail = mail.no) END AS content, \
        deferrals, deferred_since, urgency";
+
+/// Goes from the mails of the batch to their rows; a test looks at its plan.
+pub const ENTER_DOUBT: &str = "UPDATE mail SET doubts = doubts + 1, doubt_at = $1, counted_at = $1, carried = j.value ->> 2 \
+     FROM jsonb_each($2) j WHERE mail.no = j.value ->> 0 AND mail.fence = j.value ->> 1 \
+       AND mail.state = 'claimed' AND (mail.kind <> 'reminder' OR j.value ->> 2 = ( \
+         SELECT count(*) FROM notice n JOIN token t ON t.no = n.token AND t.period = n.period \
+           AND t.state = 'active' WHERE n.mail = mail.no AND n.state = 'owed')) \
+     RETURNING mail.no, mail.fence";
 
 impl Store {
     /// Voids the claims of a sender that is no more: called by the holder of the sender's lock
@@ -233,9 +244,9 @@ impl Store {
     pub async fn void_claims(&self, now: DateTime<Utc>) -> Result<u64> {
         let mut tx = self.begin().await?;
         let done = sqlx::query(
-            "UPDATE mail SET state = CASE WHEN content IS NOT NULL THEN 'in_doubt' \
+            "UPDATE mail SET state = CASE WHEN doubts > 0 THEN 'in_doubt' \
                  WHEN deferred_since IS NOT NULL THEN 'deferred' ELSE 'queued' END, \
-               next_at = CASE WHEN content IS NOT NULL THEN coalesce(doubt_at, $1) + $2 ELSE $1 END \
+               next_at = CASE WHEN doubts > 0 THEN coalesce(doubt_at, $1) + $2 ELSE $1 END \
              WHERE state = 'claimed'",
         )
         .bind(seconds(now))
@@ -380,25 +391,28 @@ impl Store {
     /// # Errors
     /// When the store cannot be written; then no dot may be written.
     pub async fn enter_doubt(&self, doubts: &[Doubt], now: DateTime<Utc>) -> Result<Vec<bool>> {
+        let rows: Vec<(i64, i64, i64)> = doubts
+            .iter()
+            .map(|d| (d.mail, d.fence, d.carried))
+            .collect();
         let mut tx = self.begin().await?;
-        let mut may_leave = Vec::with_capacity(doubts.len());
-        for d in doubts {
-            let done = sqlx::query(
-                "UPDATE mail SET doubts = doubts + 1, doubt_at = $1, content = $2, carried = $3, \
-                   counted_at = $1 \
-                 WHERE no = $4 AND fence = $5 AND state = 'claimed' AND (kind <> 'reminder' OR $3 = ( \
-                   SELECT count(*) FROM notice n JOIN token t ON t.no = n.token AND t.period = n.period \
-                     AND t.state = 'active' WHERE n.mail = mail.no AND n.state = 'owed'))",
-            )
+        let entered: Vec<(i64, i64)> = sqlx::query_as(ENTER_DOUBT)
             .bind(seconds(now))
-            .bind(&d.content)
-            .bind(d.carried)
-            .bind(d.mail)
-            .bind(d.fence)
-            .execute(&mut *tx.inner)
+            .bind(json(&rows))
+            .fetch_all(&mut *tx.inner)
             .await?;
-            may_leave.push(done.rows_affected() == 1);
-        }
+        let entered: HashSet<(i64, i64)> = entered.into_iter().collect();
+        let may_leave: Vec<bool> = doubts
+            .iter()
+            .map(|d| entered.contains(&(d.mail, d.fence)))
+            .collect();
+        let bodies: Vec<(i64, &[u8])> = doubts
+            .iter()
+            .zip(&may_leave)
+            .filter(|(_, may)| **may)
+            .map(|(d, _)| (d.mail, d.content.as_slice()))
+            .collect();
+        tx.write_bodies(&bodies).await?;
         tx.commit().await?;
         Ok(may_leave)
     }
@@ -445,7 +459,7 @@ impl Tx {
     /// When the store cannot be written.
     pub async fn cancel_empty_mails(&mut self, now: DateTime<Utc>) -> Result<u64> {
         let done = sqlx::query(
-            "UPDATE mail SET state = 'cancelled', next_at = NULL, content = NULL, settled_at = $1 \
+            "UPDATE mail SET state = 'cancelled', next_at = NULL, settled_at = $1 \
              WHERE kind = 'reminder' AND state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held') \
                AND state <> 'claimed' AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.mail = mail.no AND n.state = 'owed')",
         )

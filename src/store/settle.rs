@@ -15,6 +15,8 @@ pub enum Settlement {
     Sent {
         /// The subject it left with.
         subject: String,
+        /// The bytes it left with, unless the commit before the dot has written them.
+        body: Option<Vec<u8>>,
     },
     /// Refused for the time being.
     Deferred {
@@ -128,11 +130,21 @@ impl Tx {
         let sent: Vec<(i64, &str, &str)> = settled
             .iter()
             .filter_map(|s| match &s.outcome {
-                Settlement::Sent { subject } => Some((s.mail, s.reply.as_str(), subject.as_str())),
+                Settlement::Sent { subject, .. } => {
+                    Some((s.mail, s.reply.as_str(), subject.as_str()))
+                }
                 _ => None,
             })
             .collect();
         self.settle_sent(&sent, now).await?;
+        let bodies: Vec<(i64, &[u8])> = settled
+            .iter()
+            .filter_map(|s| match &s.outcome {
+                Settlement::Sent { body, .. } => Some((s.mail, body.as_deref()?)),
+                _ => None,
+            })
+            .collect();
+        self.write_bodies(&bodies).await?;
         for s in settled {
             self.settle_one(s, now).await?;
         }
@@ -157,7 +169,7 @@ impl Tx {
         }
         let rows = json(sent);
         sqlx::query(
-            "UPDATE mail SET state = 'sent', next_at = NULL, settled_at = $2, counted_at = $2, content = NULL, \
+            "UPDATE mail SET state = 'sent', next_at = NULL, settled_at = $2, counted_at = $2, \
                reply = j.value ->> 1, subject = j.value ->> 2, attempts = attempts + 1 \
              FROM jsonb_each($1) j WHERE mail.no = j.value ->> 0",
         )
@@ -182,7 +194,7 @@ impl Tx {
             Settlement::Deferred { next_at } => {
                 self.update_claimed(
                     "UPDATE mail SET state = 'deferred', next_at = $3, deferrals = deferrals + 1, attempts = attempts + 1, \
-                       deferred_since = coalesce(deferred_since, $4), reply = $5, content = NULL, counted_at = NULL, doubts = 0 \
+                       deferred_since = coalesce(deferred_since, $4), reply = $5, counted_at = NULL, doubts = 0 \
                      WHERE no = $1 AND fence = $2 AND state = 'claimed'",
                     s,
                     *next_at,
@@ -203,7 +215,7 @@ impl Tx {
             }
             Settlement::Returned { next_at, doubt_entered: false } => {
                 self.update_claimed(
-                    "UPDATE mail SET state = CASE WHEN content IS NOT NULL THEN 'in_doubt' \
+                    "UPDATE mail SET state = CASE WHEN doubts > 0 THEN 'in_doubt' \
                        WHEN deferred_since IS NOT NULL THEN 'deferred' ELSE 'queued' END, \
                        next_at = CASE WHEN $4 IS NULL THEN NULL ELSE $3 END, reply = $5 \
                      WHERE no = $1 AND fence = $2 AND state = 'claimed'",
@@ -217,7 +229,6 @@ impl Tx {
                 self.update_claimed(
                     "UPDATE mail SET doubts = max(doubts - 1, 0), \
                        state = CASE WHEN doubts > 1 THEN 'in_doubt' WHEN deferred_since IS NOT NULL THEN 'deferred' ELSE 'queued' END, \
-                       content = CASE WHEN doubts > 1 THEN content ELSE NULL END, \
                        counted_at = CASE WHEN doubts > 1 THEN counted_at ELSE NULL END, \
                        next_at = CASE WHEN $4 IS NULL THEN NULL ELSE $3 END, reply = $5 \
                      WHERE no = $1 AND fence = $2 AND state = 'claimed'",
@@ -289,7 +300,7 @@ impl Tx {
         .await?;
         sqlx::query(
             "UPDATE mail SET state = 'deferred', next_at = $3, deferred_since = $4, attempts = attempts + 1, \
-               deferrals = deferrals + 1, content = NULL, counted_at = NULL, doubts = 0, reply = $5 \
+               deferrals = deferrals + 1, counted_at = NULL, doubts = 0, reply = $5 \
              WHERE no = $1 AND fence = $2 AND state = 'claimed'",
         )
         .bind(s.mail)
@@ -310,7 +321,7 @@ impl Tx {
         now: DateTime<Utc>,
     ) -> Result<()> {
         let done = sqlx::query(
-            "UPDATE mail SET state = $3, next_at = NULL, settled_at = $4, content = NULL, \
+            "UPDATE mail SET state = $3, next_at = NULL, settled_at = $4, \
                attempts = attempts + CASE WHEN $3 = 'cancelled' THEN 0 ELSE 1 END, \
                counted_at = CASE WHEN $3 = 'parked' AND doubts > 1 THEN counted_at ELSE NULL END, \
                reply = coalesce(nullif($5, ''), reply) \

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on fails by panicking"
 )]
 
+mod bodies;
 mod calendar_exhaustive;
 mod cli;
 mod config;

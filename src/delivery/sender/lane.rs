@@ -148,6 +148,7 @@ impl Sender {
         let case = Case {
             mail: &job.ready.mail,
             subject: &job.letter.subject,
+            bytes: &job.letter.bytes,
             domain: job.letter.to.ascii_domain(),
             doubt,
             now,

@@ -219,6 +219,7 @@ impl<'s> Daemon<'s> {
     pub(crate) async fn settle(&self, batch: Batch, now: Instant) {
         let sent = || Settlement::Sent {
             subject: String::new(),
+            body: None,
         };
         self.settle_as(batch, now, sent).await;
     }
