@@ -18,6 +18,7 @@ use crate::store::Store;
 use crate::store::error::{Result as StoreResult, StoreError};
 use crate::store::lock::SenderLock;
 use crate::tick::{Planner, Ticked};
+use crate::tidy::Tidier;
 
 /// Why the daemon cannot work with its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +170,8 @@ pub struct Rig {
     pub planner: Planner,
     /// Sends.
     pub sender: Sender,
+    /// Whether and when people are no longer named.
+    pub tidier: Tidier,
 }
 
 impl Rig {
@@ -184,6 +187,11 @@ impl Rig {
         Ok(Self {
             planner: planner(config),
             sender: sender(config, store, stopping)?,
+            tidier: Tidier {
+                calendar: config.calendar.clone(),
+                bodies: config.retention.bodies,
+                names: config.retention.names,
+            },
         })
     }
 
@@ -195,6 +203,10 @@ impl Rig {
         let store = &self.sender.clerk().store;
         let ticked = self.planner.tick(store, now).await?;
         store.record_pass(now).await?;
+        if let Err(e) = self.tidier.tidy(store, now).await {
+            // Nothing that is owed waits for this.
+            tracing::error!(error = %e, "retention failed; the next pass tries again");
+        }
         Ok(ticked)
     }
 

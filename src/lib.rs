@@ -10,12 +10,13 @@
 //! - [`store`]: every SQL statement; rows in, domain types out. *(domain)*
 //! - [`renewal`]: what a person or the file says happened to a token. *(domain, store)*
 //! - [`tick`]: due stages become notices and mails, in one transaction. *(domain, store)*
+//! - [`tidy`]: retention, once a day. *(domain, store)*
 //! - [`delivery`]: claim a mail, compose it, send it, record what became of it. *(config, domain,
 //!   store; its part `compose`, which only turns facts into bytes: domain)*
 //! - [`health`]: whether the watch is well, by promise 1. *(domain, store)*
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
 //! - [`app`]: from a configuration to working parts. *(config, delivery, domain, renewal, store,
-//!   tick)*
+//!   tick, tidy)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, domain, health,
 //!   renewal)*
 //! - [`cli`]: one file per command group. *(all of the above)*
@@ -52,6 +53,8 @@ pub mod store;
 pub mod renewal;
 
 pub mod tick;
+
+pub mod tidy;
 
 pub mod delivery;
 

@@ -131,6 +131,10 @@ fn said(e: &Event, calendar: &Calendar) -> Text {
                 text!("mail {no} cancelled", "courriel {no} annulé")
             }
         }
+        "person_forgotten" => {
+            let name = word("as");
+            text!("a person became {name}", "une personne est devenue {name}")
+        }
         "mails_released" => {
             let Text { en, fr } = words::mails(number("mails"));
             text!("{en} released", "{fr} : plus de retenue")

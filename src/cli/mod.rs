@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod failure;
 mod fate;
+mod forget;
 mod history;
 mod init;
 mod layout;
@@ -114,6 +115,8 @@ enum Command {
     Outbox(outbox::Args),
     /// Archive the tokens that are missing from the file
     Archive(archive::Args),
+    /// Make a person a pseudonym in everything that is on record
+    Forget(forget::Args),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config_show::Args),
@@ -224,6 +227,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::SendTest(args) => send_test::run(&args, context).await,
         Command::Outbox(args) => outbox::run(&args, context).await,
         Command::Archive(args) => archive::run(&args, context).await,
+        Command::Forget(args) => forget::run(&args, context).await,
         Command::Config(config_show::Args::Show) => config_show::run(context),
     }
 }

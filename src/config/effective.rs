@@ -47,23 +47,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The tables that stand once, each reached through the ones before the dot.
-const SINGLE: [&str; 7] = [
-    "",
-    "store",
-    "schedule",
-    "mail",
-    "mail.smtp",
-    "mail.smtp.timeouts",
-    "renewal",
-];
-
 pub(super) fn list(roots: &[Table<'_>], sources: &[Source], config: &Config) -> Vec<Effective> {
     let mut rows = Vec::new();
     let Some(main) = roots.first() else {
         return rows;
     };
-    for kind in SINGLE {
+    for kind in keys::single_tables() {
         for key in keys::keys_of(kind) {
             rows.extend(single(main, kind, key, sources, config));
         }

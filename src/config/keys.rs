@@ -116,6 +116,8 @@ pub const KEYS: &[Key] = &[
     set("renewal", "url", "\"https://datapass.api.gouv.fr/demandes/{datapass_id}/reopen-from-external\"", "the link to the renewal form", "le lien vers le formulaire de renouvellement"),
     set("renewal", "allowed_hosts", "[\"datapass.api.gouv.fr\", \"entreprise.api.gouv.fr\"]", "hosts that a link may point to", "hôtes vers lesquels un lien peut mener"),
     free("renewal", "opens", "90", "days before expiry at which the form opens", "jours avant l’expiration où le formulaire ouvre"),
+    set("retention", "bodies_months", "13", "months for which the texts of mails are kept; 0: for ever", "mois pendant lesquels le texte des courriels est gardé ; 0 : toujours"),
+    set("retention", "names_months", "36", "months after which people in the record of the past become pseudonyms; 0: never", "mois après lesquels les personnes nommées dans l’historique deviennent des pseudonymes ; 0 : jamais"),
     free("groups.*", "recipients", "[\"dsi@ville.example\", \"astreinte@ville.example\"]", "the people of the group", "les personnes du groupe"),
     free("clients.*", "name", "\"Mairie de X\"", "its name for people", "son nom pour les personnes"),
     free("clients.*", "contact", "\"dsi@mairie-x.example\"", "who answers its questions", "qui répond à ses questions"),
@@ -154,7 +156,14 @@ static TABLES: LazyLock<HashMap<&'static str, Vec<&'static Key>>> = LazyLock::ne
 pub(super) fn tables_in(table: &str) -> &'static [&'static str] {
     match table {
         "" => &[
-            "store", "schedule", "mail", "renewal", "groups", "clients", "token",
+            "store",
+            "schedule",
+            "mail",
+            "renewal",
+            "retention",
+            "groups",
+            "clients",
+            "token",
         ],
         "mail" => &["smtp"],
         _ => &[],
@@ -171,16 +180,23 @@ pub(super) fn find(table: &str, name: &str) -> Option<&'static Key> {
     keys_of(table).iter().copied().find(|k| k.name == name)
 }
 
+/// The tables that stand once in a file, in the order of the example file; of secrets only their
+/// key counts.
+pub(super) fn single_tables() -> impl Iterator<Item = &'static str> {
+    let mut seen = Vec::new();
+    KEYS.iter().map(|k| k.table).filter(move |table| {
+        let many = table.ends_with(".*") || matches!(*table, "token" | "recipient");
+        let is_new = !seen.contains(table);
+        seen.push(*table);
+        is_new && !many && find(table, "credential").is_none()
+    })
+}
+
 /// A key of this name in one of the other tables that stand once in a file.
 pub(super) fn elsewhere(table: &str, name: &str) -> Option<&'static Key> {
-    KEYS.iter()
-        .filter(|k| {
-            matches!(
-                k.table,
-                "" | "store" | "schedule" | "mail" | "mail.smtp" | "renewal"
-            )
-        })
-        .find(|k| k.name == name && k.table != table)
+    single_tables()
+        .filter(|t| *t != table && *t != "mail.smtp.timeouts")
+        .find_map(|t| find(t, name))
 }
 
 /// The candidate nearest to `word`, when it is near enough to be what was meant.

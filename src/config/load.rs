@@ -387,6 +387,7 @@ fn assemble(file: PathBuf, digest: String, settings: Settings, tokens: Vec<Decla
         stages: settings.stages,
         mail: settings.mail,
         renewal: settings.renewal,
+        retention: settings.retention,
         tokens,
     }
 }

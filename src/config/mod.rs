@@ -70,6 +70,8 @@ pub struct Config {
     pub mail: Mail,
     /// The renewal link.
     pub renewal: Renewal,
+    /// How long people stay named.
+    pub retention: Retention,
     /// The tokens of the files, in order of declaration.
     pub tokens: Vec<Declared>,
 }
@@ -221,4 +223,22 @@ pub struct Renewal {
     pub url: LinkTemplate,
     /// Hosts a link may point to.
     pub allowed_hosts: Vec<String>,
+}
+
+/// How long people stay named in the record, in calendar months; `None`: for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// The bodies of mails, from the day they were settled.
+    pub bodies: Option<u32>,
+    /// Addresses and names in what is over.
+    pub names: Option<u32>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            bodies: Some(13),
+            names: Some(36),
+        }
+    }
 }

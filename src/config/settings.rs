@@ -10,7 +10,7 @@ use crate::config::mail;
 use crate::config::reader::Table;
 use crate::config::scalar::Value;
 use crate::config::values::{host, sqlite, zone};
-use crate::config::{Mail, Renewal};
+use crate::config::{Mail, Renewal, Retention};
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::{Calendar, Days, Window};
 use crate::domain::language::{Invalid, Lang, text};
@@ -36,6 +36,7 @@ pub(super) struct Settings {
     pub(super) stages: Stages,
     pub(super) mail: Mail,
     pub(super) renewal: Renewal,
+    pub(super) retention: Retention,
 }
 
 /// Reads the main file. Where something is wrong the default stands in, so that the rest can
@@ -81,6 +82,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> S
         stages,
         mail: mail::read(root, directory, report),
         renewal,
+        retention: read_retention(root, report),
     }
 }
 
@@ -228,4 +230,21 @@ fn read_renewal(table: Option<&Table<'_>>, report: &mut Report) -> Renewal {
         url: url.unwrap_or_else(built_in),
         allowed_hosts,
     }
+}
+
+fn read_retention(root: &Table<'_>, report: &mut Report) -> Retention {
+    let mut retention = Retention::default();
+    let Some(table) = root.table("retention", "retention", report) else {
+        return retention;
+    };
+    table.check_keys(report);
+    for (key, field) in [
+        ("bodies_months", &mut retention.bodies),
+        ("names_months", &mut retention.names),
+    ] {
+        if let Some(months) = table.get(key).and_then(|v| v.number(0..=1200, report)) {
+            *field = (months > 0).then_some(months);
+        }
+    }
+    retention
 }

@@ -14,6 +14,7 @@ pub mod lock;
 pub mod mailbook;
 pub mod outbox;
 pub mod plan;
+pub mod privacy;
 pub mod record;
 pub mod settle;
 
@@ -401,6 +402,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
         .row_buffer_size(ROW_BUFFER)
         .pragma("trusted_schema", "OFF")
+        // What is deleted or rewritten is gone from the file too: it names people.
+        .pragma("secure_delete", "ON")
 }
 
 /// Whether there is a log, with pages that the file does not have yet.

@@ -18,6 +18,7 @@ mod kill;
 mod layout;
 mod mail;
 mod oracle;
+mod privacy;
 mod real_postfix;
 mod smtp;
 mod support;
