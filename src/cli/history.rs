@@ -135,6 +135,14 @@ fn said(e: &Event, calendar: &Calendar) -> Text {
             let name = word("as");
             text!("a person became {name}", "une personne est devenue {name}")
         }
+        "store_restored" => {
+            let from = day(&e.detail["last_pass"], calendar);
+            let file = word("file");
+            text!(
+                "store restored from the backup {file} (last pass: {from})",
+                "base restaurée depuis la sauvegarde {file} (dernier passage : {from})"
+            )
+        }
         "mails_released" => {
             let Text { en, fr } = words::mails(number("mails"));
             text!("{en} released", "{fr} : plus de retenue")

@@ -5,6 +5,7 @@
 //! exit codes.
 
 mod archive;
+mod backup;
 mod check;
 mod config_show;
 mod demo;
@@ -117,6 +118,8 @@ enum Command {
     Archive(archive::Args),
     /// Make a person a pseudonym in everything that is on record
     Forget(forget::Args),
+    /// Copy the store while mails leave; prove a copy; put one back
+    Backup(backup::Args),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config_show::Args),
@@ -228,6 +231,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Outbox(args) => outbox::run(&args, context).await,
         Command::Archive(args) => archive::run(&args, context).await,
         Command::Forget(args) => forget::run(&args, context).await,
+        Command::Backup(args) => backup::run(&args, context).await,
         Command::Config(config_show::Args::Show) => config_show::run(context),
     }
 }

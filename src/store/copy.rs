@@ -60,7 +60,7 @@ impl Store {
 }
 
 /// A path as it stands in an SQLite URI (<https://sqlite.org/uri.html>).
-fn percent_encode(path: &Path) -> String {
+pub(in crate::store) fn percent_encode(path: &Path) -> String {
     use std::fmt::Write as _;
     use std::os::unix::ffi::OsStrExt as _;
     let mut uri = String::new();

@@ -65,6 +65,7 @@ impl SenderLock {
     }
 }
 
-fn beside(path: &Path) -> PathBuf {
+/// The lock file of a store.
+pub(in crate::store) fn beside(path: &Path) -> PathBuf {
     with_suffix(path, ".lock")
 }

@@ -3,6 +3,7 @@
 //! SQLite in WAL mode with full synchronisation, one connection, writes in `BEGIN IMMEDIATE`
 //! transactions. Time is always passed in. Nothing outside this module writes SQL.
 
+pub mod backup;
 pub mod bodies;
 pub mod copy;
 pub mod coverage;
@@ -106,6 +107,7 @@ impl Tx {
 
 impl Store {
     /// Opens the store for writing; makes it, and brings its schema up to date, when needed.
+    /// Before that, a store with something in it is copied (see [`backup`]).
     ///
     /// # Errors
     /// When the file cannot be made or written, is no sound database, or a later version of the
@@ -123,7 +125,7 @@ impl Store {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
         let store = Self::connect_to_file(options, path).await?;
-        match store.migrate().await {
+        match store.migrate(path).await {
             Ok(()) => Ok(store),
             Err(e) => {
                 store.close().await;
@@ -132,8 +134,9 @@ impl Store {
         }
     }
 
-    async fn migrate(&self) -> Result<()> {
+    async fn migrate(&self, path: &Path) -> Result<()> {
         self.refuse_a_newer_schema().await?;
+        self.keep_before_migration(path).await?;
         Ok(MIGRATIONS.run(&self.pool).await?)
     }
 
@@ -204,12 +207,16 @@ impl Store {
     /// # Errors
     /// When memory or the schema fails.
     pub async fn in_memory() -> Result<Self> {
+        Self::in_memory_with(known_schema()).await
+    }
+
+    async fn in_memory_with(schema: i64) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .in_memory(true)
             .row_buffer_size(ROW_BUFFER)
             .foreign_keys(false);
         let store = Self::connect(options, None).await?;
-        MIGRATIONS.run(&store.pool).await?;
+        MIGRATIONS.run_to(schema, &store.pool).await?;
         Ok(store)
     }
 

@@ -1,9 +1,11 @@
 //! The command line as its users meet it: the real program, its words, codes and documents.
 
+mod backup;
 mod faults;
 mod permissions;
 mod place;
 mod promises;
+mod restore;
 mod room;
 mod snapshots;
 mod terminal;

@@ -142,7 +142,12 @@ impl Place {
 
     /// Every row of the store, as SQL literals.
     pub(super) async fn dump(&self) -> Vec<String> {
-        let pool = open(&self.store()).await;
+        self.dump_of(&self.store()).await
+    }
+
+    /// Every row of a database.
+    pub(super) async fn dump_of(&self, file: &Path) -> Vec<String> {
+        let pool = open(file).await;
         let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
         let mut rows = Vec::new();
         for table in sqlx::query(tables).fetch_all(&pool).await.unwrap() {
