@@ -20,6 +20,7 @@ mod mail;
 mod oracle;
 mod privacy;
 mod real_postfix;
+mod restored;
 mod smtp;
 mod support;
 mod ways_out;

@@ -22,7 +22,7 @@ use crate::store::backup::{BackupError, Contents, stamp, verify};
 use crate::store::error::{Result as StoreResult, StoreError};
 use crate::store::journal::Entry;
 use crate::store::lock::{SenderLock, beside};
-use crate::store::{MIGRATIONS, Store, known_schema, options, with_suffix};
+use crate::store::{MIGRATIONS, Store, known_schema, options, seconds, with_suffix};
 
 /// What a restore did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +143,15 @@ async fn bring_up_to_date(
             .last_pass
             .map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
         let mut tx = copy.begin().await?;
+        // After a day the words of a mail in doubt are made anew; back in the queue, it takes up
+        // what has fallen due since, and its recipient gets one mail instead of two.
+        sqlx::query(
+            "UPDATE mail SET state = CASE WHEN deferred_since IS NOT NULL THEN 'deferred' ELSE 'queued' END \
+             WHERE state IN ('claimed', 'in_doubt') AND doubts > 0 AND doubt_at < $1",
+        )
+        .bind(seconds(now - chrono::Duration::days(1)))
+        .execute(&mut *tx.inner)
+        .await?;
         let entry = Entry {
             what: "store_restored",
             token: None,

@@ -9,3 +9,4 @@ mod restore;
 mod room;
 mod snapshots;
 mod terminal;
+mod upgrade;

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::cli::place::{Place, Ran};
 
 /// Runs shell lines in a mount namespace of their own; `None` where that is not allowed.
-fn with_mounts(place: &Place, lines: &str) -> Option<Ran> {
+pub(super) fn with_mounts(place: &Place, lines: &str) -> Option<Ran> {
     let allowed = Command::new("unshare")
         .args(["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
         .output()
