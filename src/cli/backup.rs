@@ -193,6 +193,8 @@ fn told(
         ["byte", "bytes"],
         ["octet", "octets"],
     );
+    let (tokens, mails) = (words::tokens(contents.tokens), words::mails(contents.mails));
+    let holds = text!("{{}}, {{}}", "{{}}, {{}}").with(&tokens).with(&mails);
     let as_of = as_of(contents, calendar);
     context.out.facts(&[
         (lang.pick("file", "fichier"), file.display().to_string()),
@@ -201,8 +203,10 @@ fn told(
             context.out.pick(&size).to_owned(),
         ),
         (lang.pick("schema", "schéma"), contents.schema.to_string()),
-        (lang.pick("tokens", "jetons"), contents.tokens.to_string()),
-        (lang.pick("mails", "courriels"), contents.mails.to_string()),
+        (
+            lang.pick("holds", "contient"),
+            context.out.pick(&holds).to_owned(),
+        ),
         (
             lang.pick("last pass", "dernier passage"),
             context.out.pick(&as_of).to_owned(),

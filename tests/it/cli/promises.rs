@@ -351,6 +351,8 @@ async fn garbage_is_refused_with_words() {
         "check",
         "archive",
         "send-test",
+        "backup",
+        "verify",
         "retry",
         "cancel",
         "release",

@@ -25,7 +25,7 @@ const BEFORE: [(&str, &str); 11] = [
 ];
 
 /// Run on a store with one pass and one mail that was sent.
-const AFTER: [(&str, &str); 12] = [
+const AFTER: [(&str, &str); 18] = [
     ("list", "list --at 2026-11-23T10:00"),
     (
         "show",
@@ -41,6 +41,12 @@ const AFTER: [(&str, &str); 12] = [
     ("archive", "archive --missing -n"),
     ("history", "history marches-publics"),
     ("no_such_mail", "outbox retry 99"),
+    ("backup", "backup copy.db --force"),
+    ("backup_verify", "backup verify copy.db"),
+    ("backup_restore", "backup restore -n copy.db"),
+    ("backup_taken", "backup copy.db"),
+    ("backup_unsound", "backup verify config.toml"),
+    ("backup_stream", "backup -"),
 ];
 
 /// What was run, what it said and how it ended, in each language.
@@ -67,6 +73,8 @@ fn snapshots() -> insta::Settings {
     settings.set_omit_expression(true);
     settings.add_filter(r"<\d{8}\.[0-9a-f]{20,}@", "<[id]@");
     settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "[now] UTC");
+    settings.add_filter(r"\d+[ ~](octets|bytes)", "[n] $1");
+    settings.add_filter(r"replaced-\d{8}T\d{6}Z", "replaced-[now]");
     settings.set_snapshot_path("snapshots");
     settings
 }
