@@ -1,5 +1,8 @@
 //! The composition root: from a configuration to working parts, and one pass of the daemon.
 
+mod brake;
+pub mod gate;
+
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -172,6 +175,8 @@ pub struct Rig {
     pub sender: Sender,
     /// Whether and when people are no longer named.
     pub tidier: Tidier,
+    /// `[mail] storm`.
+    storm: Option<u32>,
 }
 
 impl Rig {
@@ -192,16 +197,24 @@ impl Rig {
                 bodies: config.retention.bodies,
                 names: config.retention.names,
             },
+            storm: config.mail.storm,
         })
     }
 
-    /// One tick.
+    /// One tick; after a gap in the watch, the storm brake.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn tick(&self, now: DateTime<Utc>) -> StoreResult<Ticked> {
-        let store = &self.sender.clerk().store;
+        let Clerk { store, desk } = self.sender.clerk();
         let ticked = self.planner.tick(store, now).await?;
+        let held = brake::apply(store, desk, self.storm, now).await?;
+        if held > 0 {
+            tracing::error!(
+                mails = held,
+                "late mails are held; `jetond outbox release` lets them leave at once"
+            );
+        }
         store.record_pass(now).await?;
         if let Err(e) = self.tidier.tidy(store, now).await {
             // Nothing that is owed waits for this.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
+use crate::domain::timekeeping::Hold;
 use crate::store::Store;
 use crate::store::coverage::Uncovered;
 use crate::store::error::Result;
@@ -85,6 +86,10 @@ pub enum Ill {
     },
     /// So many owed notices are not on their way.
     Uncovered(usize),
+    /// The clock is not believed: nothing is planned, and no reminder leaves.
+    ClockHeld(Hold),
+    /// The storm brake holds so many late mails.
+    StormHeld(u32),
 }
 
 impl Ill {
@@ -121,6 +126,31 @@ impl Ill {
                 "{n} owed reminders not on their way",
                 "rappels dus qui ne sont pas en route : {n}"
             ),
+            Self::ClockHeld(hold) => clock_held(*hold),
+            Self::StormHeld(n) => text!(
+                "late mails held: {n}; `jetond outbox release` lets them leave",
+                "courriels en retard retenus : {n} ; `jetond outbox release` les laisse partir"
+            ),
+        }
+    }
+}
+
+/// That nothing leaves because of the clock, and how to answer.
+pub fn clock_held(hold: Hold) -> Text {
+    match hold {
+        Hold::Ahead { by, .. } => {
+            let Text { en, fr } = span(by);
+            text!(
+                "clock {en} ahead: nothing leaves until it is back or steady for 15 min; `jetond outbox release` believes it",
+                "horloge en avance de {fr} : rien ne part avant qu’elle ne revienne ou soit stable 15 min ; `jetond outbox release` l’accepte"
+            )
+        }
+        Hold::Behind { by, .. } => {
+            let Text { en, fr } = span(by);
+            text!(
+                "clock {en} behind the last pass: nothing leaves until it is right; `jetond outbox release --clock` believes it",
+                "horloge en retard de {fr} sur le dernier passage : rien ne part avant qu’elle ne soit juste ; `jetond outbox release --clock` l’accepte"
+            )
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! - [`domain`]: what a token is, when its reminders are due, what an event does to them. Pure:
 //!   no clock, no file, no socket. *(nothing of ours)*
-//! - [`clock`]: the one place where the present is read. *(nothing)*
+//! - [`clock`]: the one place where the present is read. *(domain)*
 //! - [`config`]: the files, checked whole, every error with its line. *(domain)*
 //! - [`store`]: every SQL statement; rows in, domain types out. *(domain)*
 //! - [`renewal`]: what a person or the file says happened to a token. *(domain, store)*
@@ -18,7 +18,7 @@
 //! - [`app`]: from a configuration to working parts. *(config, delivery, domain, renewal, store,
 //!   tick, tidy)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, domain, health,
-//!   renewal)*
+//!   renewal, store)*
 //! - [`cli`]: one file per command group. *(all of the above)*
 //!
 //! Where to start: [`domain::schedule`] decides what is due, [`tick::Planner::tick`] writes it

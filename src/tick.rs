@@ -13,9 +13,12 @@ use crate::domain::calendar::Calendar;
 use crate::domain::message_id::message_id;
 use crate::domain::schedule::{self, Fate, Urgent};
 use crate::domain::stage::{Schedule, Stage};
+use crate::domain::storm;
 use crate::store::error::Result;
 use crate::store::outbox::MailState;
-use crate::store::plan::{DueRecipient, DueToken, NewMail, NoticeRow, OpenMail, Recorded};
+use crate::store::plan::{
+    DueRecipient, DueToken, MailUpdate, NewMail, NoticeRow, OpenMail, Recorded,
+};
 use crate::store::{Store, Tx, seconds};
 
 /// Tokens looked at in one transaction.
@@ -148,15 +151,36 @@ impl Planner {
             let no = match open.get(recipient) {
                 Some(mail) if !mail.state.takes_notices() => continue,
                 Some(mail) => {
-                    let next_at = match mail.state {
-                        // A mail that the server deferred, or that is held, keeps its time.
+                    // A mail on its day is never held: a notice on its day frees it.
+                    let freed =
+                        mail.state == MailState::Held && batch.is_on_its_day(&owed.new, now);
+                    let state = if freed { MailState::Queued } else { mail.state };
+                    let next_at = match state {
+                        MailState::Queued if freed => Some(leave(urgent)),
                         MailState::Queued => mail.next_at.map(|at| at.min(leave(urgent))),
-                        _ => mail.next_at,
+                        // What joins a held mail may be more urgent than the rest of it.
+                        MailState::Held => mail.next_at.map(|at| {
+                            at.min(storm::leaves_unanswered(&self.calendar, most_urgent, now))
+                        }),
+                        // A mail that the server deferred keeps its time.
+                        MailState::Deferred
+                        | MailState::Claimed
+                        | MailState::InDoubt
+                        | MailState::Sent
+                        | MailState::Refused
+                        | MailState::Parked
+                        | MailState::Failed
+                        | MailState::Cancelled => mail.next_at,
                     };
-                    updates.push((mail.no, mail.urgency.min(most_urgent), next_at.map(seconds)));
+                    updates.push(MailUpdate {
+                        no: mail.no,
+                        urgency: mail.urgency.min(most_urgent),
+                        next_at: next_at.map(seconds),
+                        state: state.word(),
+                    });
                     // A server's deferral moves no promise: it is what makes a notice late.
                     if let Some(at) = next_at
-                        && mail.state == MailState::Queued
+                        && matches!(state, MailState::Queued | MailState::Held)
                     {
                         promises.push((mail.no, seconds(at)));
                     }
@@ -266,6 +290,12 @@ struct Batch {
 }
 
 impl Batch {
+    /// Whether one of these new notices is not late.
+    fn is_on_its_day(&self, new: &[usize], now: DateTime<Utc>) -> bool {
+        let late = seconds(now - storm::LATE);
+        new.iter().any(|i| self.notices[*i].5 >= late)
+    }
+
     fn owe(
         &mut self,
         calendar: &Calendar,

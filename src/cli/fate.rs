@@ -271,7 +271,10 @@ fn open(n: &Notice, calendar: &Calendar) -> Text {
                     "owed: put off by the server, tried again from {next} on (mail {no})",
                     "dû : remis à plus tard par le serveur, retenté à partir du {next} (courriel {no})"
                 ),
-                MailState::Held => text!("owed: held (mail {no})", "dû : retenu (courriel {no})"),
+                MailState::Held => text!(
+                    "owed: late, and held with others; leaves from {next} on, or after `jetond outbox release` (mail {no})",
+                    "dû : en retard, retenu avec d’autres ; part à partir du {next}, ou après `jetond outbox release` (courriel {no})"
+                ),
                 MailState::Queued
                 | MailState::Sent
                 | MailState::Refused

@@ -147,6 +147,7 @@ fn said(e: &Event, calendar: &Calendar) -> Text {
             let Text { en, fr } = words::mails(number("mails"));
             text!("{en} released", "{fr} : plus de retenue")
         }
+        "clock_believed" => text!("clock believed", "horloge acceptée"),
         what => {
             let (no, to, reply) = (number("mail"), word("recipient"), word("reply"));
             match what.strip_prefix("mail_") {

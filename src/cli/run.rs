@@ -3,13 +3,18 @@
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::gate::Gate;
 use crate::app::{self, Rig, SendingStore};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::clock;
 use crate::config::Config;
 use crate::daemon::{self, Ended};
+use crate::delivery::step::Step;
 use crate::domain::language::text;
+use crate::domain::timekeeping::Hold;
+use crate::health::clock_held;
 use crate::renewal::reconcile::{Brake, Report};
+use crate::tick::Ticked;
 
 /// Warnings about the config that a start logs one by one.
 const LOGGED: usize = 20;
@@ -41,13 +46,20 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
 }
 
 async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
-    let now = clock::now();
-    let sending = SendingStore::open(&config.store, now).await?;
+    let reading = clock::reading();
+    let sending = SendingStore::open(&config.store, reading.wall).await?;
     let rig = Rig::new(config, sending.store.clone(), CancellationToken::new())?;
+    let (_, look) = Gate::open(sending.store.clone(), reading).await?;
+    let now = look.at;
     let report = app::take_over(config, &sending.store, Brake::Keep, now).await?;
     alarm_about_missing(&report, context);
-    let ticked = rig.tick(now).await?;
-    let step = rig.deliver(now).await?;
+    let (ticked, step) = match look.hold {
+        None => (rig.tick(now).await?, rig.deliver(now).await?),
+        Some(hold) => {
+            context.out.note(&clock_held(hold));
+            (Ticked::default(), Step::default())
+        }
+    };
     sending.store.close().await;
     let in_window = config.calendar.may_leave(now);
     if context.out.json {
@@ -57,6 +69,7 @@ async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
             "owed": ticked.owed, "absorbed": ticked.absorbed, "in_window": in_window,
             "sent": step.sent, "deferred": step.deferred, "refused": step.refused, "parked": step.parked,
             "failed": step.failed, "in_doubt": step.in_doubt, "returned": step.returned, "postponed": step.postponed,
+            "clock": look.hold.map(Hold::word),
         });
         context.out.data("run", vec![row])?;
     } else {
@@ -84,7 +97,7 @@ async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
             .with(&owed)
             .with(&sent),
         )?;
-        if !in_window {
+        if !in_window && look.hold.is_none() {
             context.out.note(&text!(
                 "outside the sending window: nothing leaves now",
                 "hors de la plage d’envoi : rien ne part maintenant"

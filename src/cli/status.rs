@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::domain::lifecycle::State;
-use crate::health::Vitals;
+use crate::domain::timekeeping::{self, Hold};
+use crate::health::{Ill, Vitals, clock_held};
 use crate::store::coverage::{Uncovered, Why};
 use crate::store::lock::SenderLock;
 use crate::store::mailbook::{MailRow, Which};
@@ -34,6 +35,7 @@ struct Picture {
     active: usize,
     all: usize,
     running: bool,
+    clock: Option<Hold>,
     notices: Vec<(String, u32)>,
     troubled: Vec<MailRow>,
 }
@@ -42,7 +44,10 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let config = context.config()?;
     let now = args.at.now(&config.calendar)?;
     let view = view(&config, context, now).await?;
-    let picture = look(&config, &view, now).await?;
+    let mut picture = look(&config, &view, now).await?;
+    if args.at.at.is_some() {
+        picture.clock = None;
+    }
     if context.out.json {
         let row = as_json(&picture, &config.calendar);
         context.out.data("status", vec![row])?;
@@ -74,13 +79,18 @@ async fn look(config: &Config, view: &View, now: DateTime<Utc>) -> Result<Pictur
         vitals.uncovered.clear();
     }
     let tokens = store.tokens().await?;
+    let running = view.of != Of::FileOnly && SenderLock::is_held(&config.store);
+    let record = store.clock_record().await?;
+    let behind = || timekeeping::behind(record.mark, clock::now());
     let troubled = store.mails(Which::Unfinished, 10_000).await?;
     Ok(Picture {
         of: view.of,
         vitals,
         active: tokens.iter().filter(|t| t.state == State::Active).count(),
         all: tokens.len(),
-        running: view.of != Of::FileOnly && SenderLock::is_held(&config.store),
+        running,
+        // What a daemon that is no more held is void.
+        clock: record.ahead.filter(|_| running).or_else(behind),
         notices: store.notice_counts().await?,
         troubled: troubled
             .into_iter()
@@ -107,6 +117,7 @@ fn as_json(p: &Picture, calendar: &Calendar) -> Value {
         "uncovered": p.vitals.uncovered.len(),
         "uncovered_notices": uncovered.collect::<Vec<_>>(),
         "running": p.running,
+        "clock": p.clock.map(Hold::word),
         "store": p.of != Of::FileOnly,
         "last_pass": p.vitals.last_pass.map(at),
         "next_due": p.vitals.next_due.map(at),
@@ -141,6 +152,13 @@ fn print(
         context
             .out
             .say(&missing(u, &when::minute(u.since, calendar)))?;
+    }
+    if let Some(hold) = p.clock {
+        context.out.say(&clock_held(hold))?;
+    }
+    let held = p.vitals.count(|s| s == MailState::Held);
+    if held > 0 {
+        context.out.say(&Ill::StormHeld(held).told(now))?;
     }
     context.out.line("")?;
     let lang = context.out.lang;

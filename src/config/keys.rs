@@ -90,7 +90,7 @@ pub const KEYS: &[Key] = &[
     set("mail", "directory", "\"outbox\"", "where transport file puts the mails", "où le transport file met les courriels"),
     set("mail", "sendmail", "\"/usr/sbin/sendmail\"", "the program of transport sendmail", "le programme du transport sendmail"),
     free("mail", "rate", "\"60/min\"", "mails at most in a second, minute or hour", "courriels au plus par seconde, minute ou heure"),
-    free("mail", "storm", "50", "late mails from which a person must agree (not in force yet)", "courriels en retard à partir desquels une personne doit accepter (pas encore en vigueur)"),
+    free("mail", "storm", "50", "late mails that may leave at once; more wait for a person (0: no limit)", "courriels en retard qui peuvent partir d’un coup ; au-delà, une personne décide (0 : sans limite)"),
     free("mail", "templates", "\"templates\"", "a directory of templates that replace the built-in ones", "un répertoire de modèles qui remplacent ceux d’origine"),
     free("mail.smtp", "host", "\"smtp.ville.example\"", "the relay", "le relais"),
     set("mail.smtp", "port", "587", "its port; 465 for implicit TLS, 25 for none", "son port ; 465 en TLS implicite, 25 sans"),

@@ -52,17 +52,9 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> M
         .and_then(|v| v.parsed(report, Mailbox::parse))
         .unwrap_or_else(nobody);
     let transport = read_transport(&table, directory, report);
-    let storm = table.get("storm").and_then(|v| {
-        let storm = v.number(0..=1_000_000, report)?;
-        report.warning(
-            &v.span,
-            text!(
-                "storm has no effect in this version yet",
-                "storm n’a pas encore d’effet dans cette version"
-            ),
-        );
-        Some(storm)
-    });
+    let storm = table
+        .get("storm")
+        .and_then(|v| v.number(0..=1_000_000, report));
     let mut path = |key| {
         let written = table.get(key)?.words(report)?;
         Some(directory.join(written))

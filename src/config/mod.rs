@@ -85,7 +85,8 @@ pub struct Mail {
     pub transport: Transport,
     /// At most so many mails in so much time; none by default.
     pub rate: Option<Rate>,
-    /// The number of late mails from which the storm brake holds them; `None`: the default.
+    /// More late mails than this at once are held; 0: never; `None`: the default, the larger of
+    /// 50 and a fifth of the tokens.
     pub storm: Option<u32>,
     /// A directory whose templates override the built-in ones.
     pub templates: Option<PathBuf>,

@@ -1,7 +1,8 @@
 //! The loops: one plans, one delivers, and the scheduler wakes them each minute.
 //!
-//! Each iteration is one public step of [`Rig`](crate::app::Rig); a loop only waits, logs and
-//! stops. What fails is tried again at the next wake-up.
+//! Each iteration is one public step of the [`Gate`](crate::app::gate::Gate), which looks at the
+//! clock and has the [`Rig`](crate::app::Rig) do it; a loop only waits, logs and stops. What
+//! fails is tried again at the next wake-up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,9 +42,10 @@ pub(super) async fn heartbeat(shared: &Arc<Shared>) -> Option<JobScheduler> {
 
 pub(super) async fn tick_loop(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
-        let now = clock::now();
         let rig = shared.rig();
-        let ticked = rig.tick(now).await;
+        let passed = shared.gate.tick(&rig, clock::reading()).await;
+        let (now, ticked) = (passed.at, passed.done);
+        shared.watch.clock(passed.hold);
         let said = ticked.as_ref().map(drop).map_err(ToString::to_string);
         shared.watch.pass(said, now);
         match ticked {
@@ -68,8 +70,9 @@ pub(super) async fn tick_loop(shared: Arc<Shared>) {
 
 pub(super) async fn delivery_loop(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
-        let now = clock::now();
-        let stepped = shared.rig().sender.step(now).await;
+        let rig = shared.rig();
+        let passed = shared.gate.deliver(&rig, clock::reading()).await;
+        let (now, stepped) = (passed.at, passed.done);
         let said = stepped.as_ref().map(drop).map_err(ToString::to_string);
         shared.watch.delivery(said, now);
         match stepped {

@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::gate::Gate;
 use crate::app::{self, Rig, SendingStore, SetupError};
 use crate::clock;
 use crate::config::Config;
@@ -64,6 +65,7 @@ struct Shared {
     rig: Mutex<Arc<Rig>>,
     tick_hint: Notify,
     mail_hint: Notify,
+    gate: Gate,
     watch: Watch,
     stopping: CancellationToken,
 }
@@ -86,6 +88,8 @@ pub async fn run(
 ) -> Result<Ended, SetupError> {
     let now = clock::now();
     let sending = SendingStore::open(&config.store, now).await?;
+    let (gate, look) = Gate::open(sending.store.clone(), clock::reading()).await?;
+    let now = look.at;
     let stopping = CancellationToken::new();
     let rig = Rig::new(&config, sending.store.clone(), stopping.clone())?;
     let report = app::take_over(&config, &sending.store, Brake::Keep, now).await?;
@@ -99,6 +103,7 @@ pub async fn run(
         rig: Mutex::new(Arc::new(rig)),
         tick_hint: Notify::new(),
         mail_hint: Notify::new(),
+        gate,
         watch: Watch::default(),
         stopping: stopping.clone(),
     });

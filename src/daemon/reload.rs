@@ -17,7 +17,13 @@ pub(super) async fn reload(
     sending: &SendingStore,
     shared: &Shared,
 ) -> Option<Config> {
-    let now = clock::now();
+    let now = match shared.gate.time(&shared.rig(), clock::reading()).await {
+        Ok(now) => now,
+        Err(e) => {
+            tracing::error!(error = %e, "the file could not be taken over; the old configuration stays in force");
+            return None;
+        }
+    };
     let config = match config::load(file, &Surroundings { now }) {
         Ok(loaded) => loaded.config,
         Err(rejected) => {

@@ -9,7 +9,9 @@ use std::sync::Mutex;
 use chrono::{DateTime, Utc};
 
 use crate::app::Rig;
+use crate::domain::timekeeping::Hold;
 use crate::health::{Ill, PASS_PATIENCE, RELAY_PATIENCE, Vitals};
+use crate::store::outbox::MailState;
 
 /// Since when something fails, and what was last said.
 type Trouble = Option<(DateTime<Utc>, String)>;
@@ -19,6 +21,7 @@ type Trouble = Option<(DateTime<Utc>, String)>;
 pub(super) struct Watch {
     passes: Mutex<Trouble>,
     deliveries: Mutex<Trouble>,
+    clock: Mutex<Option<Hold>>,
     known: Mutex<Vec<Ill>>,
 }
 
@@ -42,6 +45,11 @@ impl Watch {
         note(&self.deliveries, said, now);
     }
 
+    /// Notes whether the clock is held.
+    pub(super) fn clock(&self, hold: Option<Hold>) {
+        *self.clock.lock().expect("no holder panics") = hold;
+    }
+
     /// Looks at everything.
     pub(super) async fn look(&self, rig: &Rig, now: DateTime<Utc>) -> Findings {
         let clerk = rig.sender.clerk();
@@ -53,6 +61,10 @@ impl Watch {
                 if !vitals.uncovered.is_empty() {
                     ills.push(Ill::Uncovered(vitals.uncovered.len()));
                 }
+                let held = vitals.count(|s| s == MailState::Held);
+                if held > 0 {
+                    ills.push(Ill::StormHeld(held));
+                }
                 Some(vitals)
             }
             Err(e) => {
@@ -60,6 +72,9 @@ impl Watch {
                 None
             }
         };
+        if let Some(hold) = *self.clock.lock().expect("no holder panics") {
+            ills.push(Ill::ClockHeld(hold));
+        }
         if let Some((since, why)) = trouble(&self.passes)
             && (vitals.is_none() || now - since >= PASS_PATIENCE)
         {

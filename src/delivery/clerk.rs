@@ -12,7 +12,7 @@ use crate::domain::schedule::{Urgent, earliest_leave};
 use crate::domain::stage::Stage;
 use crate::store::Store;
 use crate::store::error::Result;
-use crate::store::outbox::Claimed;
+use crate::store::outbox::{Claimed, Wanted};
 use crate::store::settle::{Settled, Settlement};
 
 /// Takes mails up for a sender.
@@ -57,11 +57,24 @@ impl Clerk {
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn take_up(&self, now: DateTime<Utc>, limit: i64) -> Result<Batch> {
+        self.take_up_of(Wanted::All, now, limit).await
+    }
+
+    /// As [`Clerk::take_up`], of the wanted mails.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn take_up_of(
+        &self,
+        wanted: Wanted,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Batch> {
         let calendar = &self.desk.calendar;
         if limit <= 0 || !calendar.may_leave(now) {
             return Ok(Batch::default());
         }
-        let claimed = self.store.claim(now, limit).await?;
+        let claimed = self.store.claim(wanted, now, limit).await?;
         if claimed.is_empty() {
             return Ok(Batch::default());
         }

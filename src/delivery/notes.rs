@@ -199,11 +199,23 @@ impl Desk {
             ),
         ];
         let cause = format!("file:{digest}");
+        self.note_to_contact("note_missing", cause, subject, body, now)
+    }
+
+    /// A note to the contact, at the next occasion; once for its cause.
+    pub(super) fn note_to_contact(
+        &self,
+        kind: &'static str,
+        cause: String,
+        subject: Text,
+        body: Vec<Text>,
+        now: DateTime<Utc>,
+    ) -> NewNote {
         let key = self.contact.key();
         let mut hash = Sha256::new();
-        hash.update(format!("note_missing\0{cause}\0{key}"));
+        hash.update(format!("{kind}\0{cause}\0{key}"));
         NewNote {
-            kind: "note_missing",
+            kind,
             cause,
             recipient: key,
             address: self.contact.as_str().to_owned(),

@@ -20,5 +20,7 @@ pub mod retry;
 pub mod schedule;
 pub mod sender_policy;
 pub mod stage;
+pub mod storm;
+pub mod timekeeping;
 pub mod token;
 pub mod urgency;

@@ -58,7 +58,7 @@ impl Why {
 /// The one query: every open notice that is late, or that nothing will take up.
 const OPEN_AND_UNCOVERED: &str = "\
     SELECT t.id, n.stage, n.recipient, n.leaves_at, \
-      (m.no IS NOT NULL AND m.next_at IS NULL AND m.state <> 'held') OR (m.no IS NULL AND NOT EXISTS \
+      (m.no IS NOT NULL AND m.next_at IS NULL) OR (m.no IS NULL AND NOT EXISTS \
         (SELECT 1 FROM mail o WHERE o.recipient = n.recipient AND o.kind = 'reminder' \
            AND o.state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held'))) AS stranded \
     FROM notice n JOIN token t ON t.no = n.token LEFT JOIN mail m ON m.no = n.mail \

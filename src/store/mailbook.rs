@@ -268,34 +268,6 @@ impl Store {
         Ok(())
     }
 
-    /// Frees the mails that are held; answers how many.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn release(&self, who: &str, now: DateTime<Utc>) -> Result<u64> {
-        let mut tx = self.begin().await?;
-        let done =
-            sqlx::query("UPDATE mail SET state = 'queued', next_at = $1 WHERE state = 'held'")
-                .bind(seconds(now))
-                .execute(&mut *tx.inner)
-                .await?
-                .rows_affected();
-        if done > 0 {
-            tx.journal(
-                who,
-                &[Entry {
-                    what: "mails_released",
-                    token: None,
-                    detail: json!({"mails": done}),
-                }],
-                now,
-            )
-            .await?;
-        }
-        tx.commit().await?;
-        Ok(done)
-    }
-
     async fn mail_row(&self, r: &sqlx::sqlite::SqliteRow) -> Result<MailRow> {
         let no: i64 = r.try_get("no")?;
         let carried = sqlx::query(

@@ -26,7 +26,7 @@ pub enum MailState {
     InDoubt,
     /// The server refused it for the time being.
     Deferred,
-    /// The storm brake holds it.
+    /// The storm brake holds it; it leaves by itself when its time has come.
     Held,
     /// A mail server has answered 250 to it.
     Sent,
@@ -220,9 +220,19 @@ pub struct Doubt {
     pub carried: i64,
 }
 
+/// Which mails to claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Whatever may leave.
+    All,
+    /// Notes of one kind.
+    Kind(&'static str),
+}
+
 /// Must use the partial index `mail_next`; a test looks at its plan.
 pub const CLAIM: &str = "UPDATE mail SET state = 'claimed', fence = fence + 1, next_at = $1 + $3 \
-     WHERE no IN (SELECT no FROM mail WHERE next_at <= $1 ORDER BY urgency, next_at, no LIMIT $2) \
+     WHERE no IN (SELECT no FROM mail WHERE next_at <= $1 AND ($4 IS NULL OR kind = $4) \
+       ORDER BY urgency, next_at, no LIMIT $2) \
      RETURNING no, fence, message_id, kind, recipient, address, doubts, carried, doubt_at, note, \
        CASE WHEN doubts > 0 THEN (SELECT b.content FROM body b WHERE b.mail = mail.no) END AS content, \
        deferrals, deferred_since, urgency";
@@ -262,12 +272,22 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn claim(&self, now: DateTime<Utc>, limit: i64) -> Result<Vec<Claimed>> {
+    pub async fn claim(
+        &self,
+        wanted: Wanted,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<Claimed>> {
+        let kind = match wanted {
+            Wanted::All => None,
+            Wanted::Kind(kind) => Some(kind),
+        };
         let mut tx = self.begin().await?;
         let rows = sqlx::query(CLAIM)
             .bind(seconds(now))
             .bind(limit)
             .bind(retry::LEASE.num_seconds())
+            .bind(kind)
             .fetch_all(&mut *tx.inner)
             .await?;
         tx.commit().await?;

@@ -75,6 +75,19 @@ pub struct OpenMail {
     pub next_at: Option<DateTime<Utc>>,
 }
 
+/// What joining notices change of an open mail.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct MailUpdate {
+    /// Its row.
+    pub no: i64,
+    /// The most urgent stage that it carries.
+    pub urgency: i64,
+    /// When it is taken up next, in seconds.
+    pub next_at: Option<i64>,
+    /// Its state, a word.
+    pub state: &'static str,
+}
+
 /// A notice to be written.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct NoticeRow(
@@ -391,17 +404,18 @@ impl Tx {
         Ok(())
     }
 
-    /// Sets what joining notices change of open mails: (mail, urgency, `next_at` in seconds).
+    /// Sets what joining notices change of open mails.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn update_mails(&mut self, mails: &[(i64, i64, Option<i64>)]) -> Result<()> {
+    pub async fn update_mails(&mut self, mails: &[MailUpdate]) -> Result<()> {
         if mails.is_empty() {
             return Ok(());
         }
         sqlx::query(
-            "UPDATE mail SET urgency = j.value ->> 1, next_at = j.value ->> 2 FROM jsonb_each($1) j \
-             WHERE mail.no = j.value ->> 0",
+            "UPDATE mail SET urgency = j.value ->> 'urgency', next_at = j.value ->> 'next_at', \
+               state = j.value ->> 'state' \
+             FROM jsonb_each($1) j WHERE mail.no = j.value ->> 'no'",
         )
         .bind(json(mails))
         .execute(&mut *self.inner)

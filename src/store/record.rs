@@ -9,7 +9,7 @@ use crate::domain::stage::{Schedule, Stages};
 use crate::store::declared::Facts;
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::{MailState, Person, list};
-use crate::store::{Store, instant, seconds};
+use crate::store::{Store, instant};
 
 /// A token on record.
 #[derive(Debug, Clone)]
@@ -255,28 +255,6 @@ impl Store {
         .fetch_one(&self.pool)
         .await?;
         Ok(found == 1)
-    }
-
-    /// Records that a pass has ended well.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn record_pass(&self, now: DateTime<Utc>) -> Result<()> {
-        let mut tx = self.begin().await?;
-        tx.set("last_pass", &seconds(now).to_string()).await?;
-        tx.commit().await
-    }
-
-    /// When the last pass ended well.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn last_pass(&self) -> Result<Option<DateTime<Utc>>> {
-        Ok(self
-            .setting("last_pass")
-            .await?
-            .and_then(|s| s.parse().ok())
-            .map(instant))
     }
 }
 

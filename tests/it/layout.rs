@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The longest path that fits a file counts.
 const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("domain", &[]),
-    ("clock", &[]),
+    ("clock", &["domain"]),
     ("config", &["domain"]),
     ("store", &["domain"]),
     ("renewal", &["domain", "store"]),
@@ -27,13 +27,15 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ),
     (
         "daemon",
-        &["app", "clock", "config", "domain", "health", "renewal"],
+        &[
+            "app", "clock", "config", "domain", "health", "renewal", "store",
+        ],
     ),
     (
         "cli",
         &[
             "app", "clock", "config", "daemon", "delivery", "domain", "health", "renewal",
-            "simulate", "store",
+            "simulate", "store", "tick",
         ],
     ),
     ("main", &["cli"]),

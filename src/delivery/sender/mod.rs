@@ -25,6 +25,7 @@ use crate::delivery::verdict::RelayState;
 use crate::domain::address::Address;
 use crate::domain::retry;
 use crate::store::error::Result;
+use crate::store::outbox::Wanted;
 use crate::store::settle::{NewNote, Settled, Settlement};
 
 /// Mails taken up at once.
@@ -144,8 +145,16 @@ impl Sender {
     /// # Errors
     /// When the store fails; no mail leaves without its commit.
     pub async fn step(&self, now: DateTime<Utc>) -> Result<Step> {
+        self.step_of(Wanted::All, now).await
+    }
+
+    /// As [`Sender::step`], of the wanted mails.
+    ///
+    /// # Errors
+    /// As [`Sender::step`].
+    pub async fn step_of(&self, wanted: Wanted, now: DateTime<Utc>) -> Result<Step> {
         let (limit, connections) = self.allowance(now).await?;
-        let batch = self.clerk.take_up(now, limit).await?;
+        let batch = self.clerk.take_up_of(wanted, now, limit).await?;
         let mut done = Step {
             claimed: batch.claimed(),
             ..Step::default()
