@@ -32,8 +32,8 @@ struct Inner {
     keeper: Timekeeper,
     /// Whether the store knows of the present hold; then its absence there is a person's word.
     recorded: bool,
-    /// The hold that was noted last, by the instant that names it.
-    noted: Option<DateTime<Utc>>,
+    /// The hold that was noted last, by its name.
+    noted: Option<Name>,
 }
 
 /// What came of a step that went through the gate.
@@ -169,10 +169,12 @@ impl<T> Passed<T> {
 }
 
 /// What tells one hold from another: its figures change with each reading.
-fn name(hold: Hold) -> DateTime<Utc> {
+type Name = (&'static str, DateTime<Utc>);
+
+fn name(hold: Hold) -> Name {
     match hold {
-        Hold::Ahead { since, .. } => since,
-        Hold::Behind { until, .. } => until,
+        Hold::Ahead { since, .. } => (hold.word(), since),
+        Hold::Behind { until, .. } => (hold.word(), until),
     }
 }
 

@@ -44,10 +44,12 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let config = context.config()?;
     let now = args.at.now(&config.calendar)?;
     let view = view(&config, context, now).await?;
-    let mut picture = look(&config, &view, now).await?;
-    if args.at.at.is_some() {
-        picture.clock = None;
-    }
+    let clock = match &args.at.at {
+        Some(_) => None,
+        None => clock_hold(&config, &view, now).await?,
+    };
+    let now = clock.map_or(now, |hold| hold.best_known(now));
+    let picture = look(&config, &view, clock, now).await?;
     if context.out.json {
         let row = as_json(&picture, &config.calendar);
         context.out.data("status", vec![row])?;
@@ -71,7 +73,24 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     })
 }
 
-async fn look(config: &Config, view: &View, now: DateTime<Utc>) -> Result<Picture, Failure> {
+/// Whether the clock is held: by the daemon, or because it is behind the last pass.
+async fn clock_hold(
+    config: &Config,
+    view: &View,
+    now: DateTime<Utc>,
+) -> Result<Option<Hold>, Failure> {
+    let record = view.store.clock_record().await?;
+    // What a daemon that is no more held is void.
+    let ahead = record.ahead.filter(|_| SenderLock::is_held(&config.store));
+    Ok(ahead.or_else(|| timekeeping::behind(record.mark, now)))
+}
+
+async fn look(
+    config: &Config,
+    view: &View,
+    clock: Option<Hold>,
+    now: DateTime<Utc>,
+) -> Result<Picture, Failure> {
     let store = &view.store;
     let mut vitals = Vitals::look(store, &config.calendar, now).await?;
     if view.of == Of::FileOnly {
@@ -79,18 +98,14 @@ async fn look(config: &Config, view: &View, now: DateTime<Utc>) -> Result<Pictur
         vitals.uncovered.clear();
     }
     let tokens = store.tokens().await?;
-    let running = view.of != Of::FileOnly && SenderLock::is_held(&config.store);
-    let record = store.clock_record().await?;
-    let behind = || timekeeping::behind(record.mark, clock::now());
     let troubled = store.mails(Which::Unfinished, 10_000).await?;
     Ok(Picture {
         of: view.of,
         vitals,
         active: tokens.iter().filter(|t| t.state == State::Active).count(),
         all: tokens.len(),
-        running,
-        // What a daemon that is no more held is void.
-        clock: record.ahead.filter(|_| running).or_else(behind),
+        running: view.of != Of::FileOnly && SenderLock::is_held(&config.store),
+        clock,
         notices: store.notice_counts().await?,
         troubled: troubled
             .into_iter()

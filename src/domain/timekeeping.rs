@@ -61,6 +61,14 @@ impl Hold {
             Self::Behind { .. } => "behind",
         }
     }
+
+    /// What the time may be while the clock says `wall`.
+    pub fn best_known(self, wall: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Ahead { by, .. } => wall - by,
+            Self::Behind { until, .. } => until,
+        }
+    }
 }
 
 /// The answer to one reading.

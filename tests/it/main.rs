@@ -8,6 +8,7 @@
 mod bodies;
 mod calendar_exhaustive;
 mod cli;
+mod clock;
 mod config;
 mod config_refused;
 mod coverage;
@@ -22,6 +23,7 @@ mod privacy;
 mod real_postfix;
 mod restored;
 mod smtp;
+mod storm;
 mod support;
 mod ways_out;
 mod whole_life;

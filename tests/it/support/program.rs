@@ -79,6 +79,27 @@ impl Program {
         command
     }
 
+    /// The same, by a clock that [`Program::set_clock`] can set while it runs.
+    pub(crate) fn command_by_clock(&self, args: &[&str]) -> Command {
+        let faketime = self.faketime.as_ref().expect("it was made timeless");
+        let mut command = self.command(args);
+        command
+            .env("LD_PRELOAD", faketime)
+            .env("FAKETIME_TIMESTAMP_FILE", self.place().join("clock"))
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("NO_FAKE_STAT", "1");
+        command
+    }
+
+    /// Sets the clock of [`Program::command_by_clock`]; it goes on from there.
+    pub(crate) fn set_clock(&self, now: DateTime<Utc>) {
+        let ahead = (now - jetond::clock::now()).num_seconds();
+        let (new, clock) = (self.place().join("clock.new"), self.place().join("clock"));
+        std::fs::write(&new, format!("{ahead:+}")).unwrap();
+        std::fs::rename(new, clock).unwrap();
+    }
+
     /// What a command with `--json` says at an instant; it must end well.
     pub(crate) fn json_at(&self, now: DateTime<Utc>, args: &[&str]) -> Vec<Value> {
         rows(self.command_at(now, args), args)
