@@ -34,6 +34,34 @@ pub enum Exit {
     Store = 8,
 }
 
+impl Exit {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Unexpected,
+        Self::Usage,
+        Self::Config,
+        Self::NotFound,
+        Self::Refused,
+        Self::NotDelivered,
+        Self::Store,
+    ];
+
+    /// What it tells, in English.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done, or nothing to do; warnings do not count",
+            Self::Unexpected => "something unexpected",
+            Self::Usage => "the command line is wrong",
+            Self::Config => "the config is invalid",
+            Self::NotFound => "what was named does not exist",
+            Self::Refused => "refused",
+            Self::NotDelivered => "not delivered, or something owed is uncovered",
+            Self::Store => "the store is unusable",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -7,6 +7,8 @@
 mod archive;
 mod backup;
 mod check;
+mod complete;
+mod completions;
 mod config_show;
 mod demo;
 mod explain;
@@ -19,6 +21,7 @@ mod layout;
 mod letter;
 mod list;
 mod lookup;
+mod man;
 mod outbox;
 mod output;
 mod preview;
@@ -123,6 +126,13 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(config_show::Args),
+    /// Print the script that completes commands, options and token ids in a shell
+    Completions(completions::Args),
+    /// Print a manual page, or write all of them
+    Man(man::Args),
+    /// What can follow an unfinished command line
+    #[command(hide = true)]
+    Complete(complete::Args),
 }
 
 /// What every command gets.
@@ -233,6 +243,9 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Forget(args) => forget::run(&args, context).await,
         Command::Backup(args) => backup::run(&args, context).await,
         Command::Config(config_show::Args::Show) => config_show::run(context),
+        Command::Completions(args) => completions::run(&args, context),
+        Command::Man(args) => man::run(&args, context),
+        Command::Complete(args) => complete::run(&args, context),
     }
 }
 

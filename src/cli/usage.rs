@@ -13,7 +13,7 @@ use crate::domain::language::{Lang, Text, text};
 pub(super) struct Wishes {
     pub(super) json: bool,
     pub(super) lang: Option<Lang>,
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Wishes {

@@ -153,7 +153,7 @@ impl Files {
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?
         .take(MOST_BYTES + 1)
@@ -165,7 +165,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The `conf.d/*.toml` beside the main file, by name; hidden files are an editor's.
-fn drop_ins(file: &Path, report: &mut Report) -> Vec<PathBuf> {
+pub(super) fn drop_ins(file: &Path, report: &mut Report) -> Vec<PathBuf> {
     let directory = file.parent().unwrap_or(Path::new("")).join("conf.d");
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,

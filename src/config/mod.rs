@@ -8,6 +8,7 @@
 mod diagnostic;
 mod draw;
 mod effective;
+mod glance;
 mod keys;
 mod load;
 mod mail;
@@ -24,6 +25,7 @@ mod values;
 pub use diagnostic::{Diagnostic, DiagnosticRow, Place, Severity};
 pub use draw::{Colour, draw};
 pub use effective::{Effective, Origin};
+pub use glance::{Glance, glance};
 pub use keys::{KEYS, Key};
 pub use load::{DEFAULT_FILES, Loaded, Rejected, Surroundings, default_file, language_of, load};
 pub use source::Source;

@@ -57,20 +57,27 @@ impl<'t> Value<'t> {
         parse: impl FnOnce(&str) -> Result<T, Invalid>,
     ) -> Option<T> {
         let written = self.text(report)?;
+        self.filled_in(written, report)?;
         self.accept(parse(written), report)
     }
 
     /// A text that is not blank.
     pub(super) fn words(&self, report: &mut Report) -> Option<String> {
         let written = self.text(report)?.trim();
-        if written.is_empty() {
-            let name = self.key.name;
-            report
-                .error(&self.span, text!("`{name}` is empty", "`{name}` est vide"))
-                .help(self.example());
-            return None;
-        }
+        self.filled_in(written, report)?;
         Some(written.to_owned())
+    }
+
+    /// Reports what was left blank, as in a file that is still to be filled in.
+    fn filled_in(&self, written: &str, report: &mut Report) -> Option<()> {
+        if !written.trim().is_empty() {
+            return Some(());
+        }
+        let name = self.key.name;
+        report
+            .error(&self.span, text!("`{name}` is empty", "`{name}` est vide"))
+            .help(self.example());
+        None
     }
 
     /// A text, or a whole number as people write it without quotes.
