@@ -20,6 +20,7 @@ mod layout;
 mod mail;
 mod oracle;
 mod privacy;
+mod package;
 mod real_postfix;
 mod restored;
 mod smtp;

@@ -1,0 +1,13 @@
+//! What the Debian package brings: its config, the manual, completion in shells, and itself.
+
+mod completions;
+mod config;
+mod deb;
+mod manual;
+
+use std::path::PathBuf;
+
+/// A file of the sources.
+fn source(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
