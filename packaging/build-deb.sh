@@ -7,8 +7,8 @@
 #   packaging/build-deb.sh --binary FILE       of a program that is built already
 #
 # Prints the path of the package. Needs Rust, a C compiler and dpkg-dev; cargo-deb is installed
-# under the target directory where it is missing. The same sources and compiler give the same
-# package: every date in it is that of packaging/debian/changelog.
+# under the target directory where it is missing. Built twice on one machine, the package is
+# the same: every date in it is that of packaging/debian/changelog.
 set -eu
 
 fail() {

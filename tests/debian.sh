@@ -37,35 +37,49 @@ installed() {
 # Libraries only: what a package wants besides is of no use to an unpacked program.
 libraries_of() {
     apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks \
-        --no-replaces --no-enhances "$1" 2>/dev/null |
-        sed -n 's/^ *|\{0,1\}\(Pre\)\{0,1\}Depends: \(lib[^<: ]*\).*$/\2/p'
+        --no-replaces --no-enhances "$@" 2>/dev/null |
+        sed -n 's/^ *|\{0,1\}\(Pre\)\{0,1\}Depends: \(lib[^<: ]*\).*$/\2/p' | sort -u
 }
 
+# All in one go: each start of apt reads the whole list of packages.
 unpack() {
-    [ -e "$done/$1" ] && return 0
+    absent=''
+    for package; do
+        [ -e "$done/$package" ] || absent="$absent $package"
+    done
+    [ -n "$absent" ] || return 0
     fetched=$(mktemp -d "$place/fetch.XXXXXX")
-    if ! (cd "$fetched" && apt-get download -qq -o APT::Sandbox::User= "$1") >"$place/log" 2>&1; then
+    # shellcheck disable=SC2086 # a list of names
+    if ! (cd "$fetched" && apt-get download -qq -o APT::Sandbox::User= $absent) >"$place/log" 2>&1; then
         rm -rf "$fetched"
-        fail "cannot download $1 (no network? apt-get update needed?): $(tail -n 1 "$place/log")"
+        fail "cannot download$absent (no network? apt-get update needed?): $(tail -n 1 "$place/log")"
     fi
-    dpkg -x "$fetched"/*.deb "$root" || fail "cannot unpack $1"
+    for file in "$fetched"/*.deb; do
+        dpkg -x "$file" "$root" || fail "cannot unpack $file"
+    done
     rm -rf "$fetched"
-    : >"$done/$1"
+    for package in $absent; do
+        : >"$done/$package"
+    done
 }
 
 wanted=$*
 seen=' '
 while [ -n "$wanted" ]; do
-    next=''
+    new=''
     for package in $wanted; do
         case $seen in *" $package "*) continue ;; esac
         seen="$seen$package "
-        unpack "$package"
-        for library in $(libraries_of "$package"); do
-            installed "$library" || next="$next $library"
-        done
+        new="$new $package"
     done
-    wanted=$next
+    [ -n "$new" ] || break
+    # shellcheck disable=SC2086 # a list of names
+    unpack $new
+    wanted=''
+    # shellcheck disable=SC2086 # a list of names
+    for library in $(libraries_of $new); do
+        installed "$library" || wanted="$wanted $library"
+    done
 done
 
 echo "$root"

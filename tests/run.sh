@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs all tests, those with real programs too (a Postfix, libfaketime), which it unpacks under
-# the target directory; nothing is installed.
+# Runs all tests, those with real programs too (a Postfix, libfaketime, shells, lintian), which it
+# unpacks under the target directory; nothing is installed.
 #
 #   tests/run.sh            every test
 #   tests/run.sh --long     … in their long forms: more lives, more tokens
@@ -22,7 +22,7 @@ case ${1-} in
 esac
 
 cd "$(dirname "$0")/.."
-packages="postfix nsd fakeroot libfakeroot libfaketime"
+packages="postfix nsd fakeroot libfakeroot libfaketime mandoc fish fish-common zsh zsh-common lintian file"
 
 fetch() {
     # shellcheck disable=SC2086 # a list of names

@@ -53,7 +53,7 @@ const TOKENS: &str = r##"# The tokens to watch over: one such table each, here o
 # name        = "Marchés publics"                # its name for people
 # issued      = 2026-03-15                       # the day it was issued
 # datapass_id = "11244"                          # the number of its Data Pass request
-# recipients  = ["c.martin@ville.example"]       # the people to be told
+# recipients  = ["c.martin@ville.example", "dsi@ville.example"]   # the people to be told
 "##;
 
 /// Where the example speaks of people and tokens.

@@ -50,7 +50,7 @@ fn plain(page: &Path) -> String {
 }
 
 /// The commands with what their `--help` says, as `--help` itself names them.
-fn commands(program: &Program) -> Vec<(Vec<String>, String)> {
+pub(crate) fn commands(program: &Program) -> Vec<(Vec<String>, String)> {
     let (mut found, mut pending) = (Vec::new(), vec![Vec::new()]);
     while let Some(words) = pending.pop() {
         let mut args: Vec<&str> = words.iter().map(String::as_str).collect();
