@@ -77,7 +77,8 @@ fn with_names(command: clap::Command, file: Option<&PathBuf>, lang: Lang) -> cla
             let file = file.cloned();
             match name.as_deref().unwrap_or(&id) {
                 "ID" | "OLD" | "NEW" => arg.add(ArgValueCompleter::new(move |start: &OsStr| {
-                    beginning(start, file.as_deref().map(tokens).unwrap_or_default())
+                    let tokens = file.as_deref().map(|file| tokens(file, start));
+                    beginning(start, tokens.unwrap_or_default())
                 })),
                 "MAIL" | "MAILS" => arg.add(ArgValueCompleter::new(move |start: &OsStr| {
                     let mails = file.as_deref().map(|file| mails(file, lang));
@@ -102,15 +103,13 @@ fn beginning(start: &OsStr, names: Vec<(String, String)>) -> Vec<CompletionCandi
 }
 
 /// The ids of the tokens with their names: those on record, or without a record the file's.
-fn tokens(file: &Path) -> Vec<(String, String)> {
+fn tokens(file: &Path, start: &OsStr) -> Vec<(String, String)> {
     let Some(seen) = config::glance(file) else {
         return Vec::new();
     };
-    let on_record = in_store(&seen, async |store| store.tokens().await);
-    match on_record {
-        Some(tokens) => tokens.into_iter().map(|t| (t.id, t.facts.name)).collect(),
-        None => seen.tokens,
-    }
+    let start = start.to_string_lossy();
+    let on_record = in_store(&seen, async |store| store.names_of_tokens(&start).await);
+    on_record.unwrap_or(seen.tokens)
 }
 
 /// The numbers of the mails that are not settled, with whom they are for and their state.

@@ -98,6 +98,23 @@ impl Store {
         rows.iter().map(token).collect()
     }
 
+    /// The ids and names of the tokens whose ids begin so, the first to expire first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn names_of_tokens(&self, start: &str) -> Result<Vec<(String, String)>> {
+        let rows = sqlx::query(
+            "SELECT t.id, t.name FROM token t JOIN period p ON p.token = t.no AND p.no = t.period \
+             WHERE substr(t.id, 1, length($1)) = $1 ORDER BY p.expires, t.id",
+        )
+        .bind(start)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|r| Ok((r.try_get("id")?, r.try_get("name")?)))
+            .collect()
+    }
+
     /// One token.
     ///
     /// # Errors
