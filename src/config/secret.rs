@@ -4,7 +4,7 @@
 //! read is refused, at load and again at use.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
@@ -12,6 +12,9 @@ use crate::config::SecretSource;
 use crate::config::diagnostic::Report;
 use crate::config::scalar::Value;
 use crate::domain::language::{Invalid, Text, text};
+
+/// Where the unit takes its credentials from.
+const CREDENTIALS: &str = "/etc/jetond/credentials";
 
 /// More than any password or key needs.
 const MOST_BYTES: u64 = 64 * 1024;
@@ -24,14 +27,8 @@ impl SecretSource {
     pub fn resolve(&self) -> Result<SecretString, Invalid> {
         let secret = match self {
             Self::Credential(name) => {
-                let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
-                    return Err(Invalid(text!(
-                        "the credential {name:?} is not there: $CREDENTIALS_DIRECTORY is not set; start under systemd with LoadCredential={name}:…",
-                        "le credential {name:?} est absent : $CREDENTIALS_DIRECTORY n’est pas défini ; démarrer sous systemd avec LoadCredential={name}:…"
-                    )));
-                };
-                // systemd sets the modes of this directory itself.
-                read(&Path::new(&directory).join(name))?
+                let directory = std::env::var_os("CREDENTIALS_DIRECTORY");
+                read(&credential(name, directory.as_deref().map(Path::new))?)?
             }
             Self::File(path) => {
                 if let Exposure::Open(message) = exposure(path) {
@@ -71,6 +68,36 @@ impl std::fmt::Display for SecretSource {
             Self::File(path) => write!(f, "{{ file = {path:?} }}"),
             Self::Env(name) => write!(f, "{{ env = {name:?} }}"),
         }
+    }
+}
+
+/// The file of a credential. The unit loads the directory [`CREDENTIALS`] as a whole, and systemd
+/// then puts the name of the set before that of each file; one that is loaded by itself has its
+/// own name. A person's command has no credentials: it reads the file where the unit takes it
+/// from, if it may.
+fn credential(name: &str, directory: Option<&Path>) -> Result<PathBuf, Invalid> {
+    let Some(directory) = directory else {
+        let source = Path::new(CREDENTIALS).join(name);
+        return match exposure(&source) {
+            Exposure::Closed => Ok(source),
+            Exposure::Open(message) => Err(Invalid(message)),
+            Exposure::Missing => Err(Invalid(text!(
+                "the credential {name:?} is not there: not under systemd ($CREDENTIALS_DIRECTORY is not set), and {CREDENTIALS}/{name} cannot be read (root may)",
+                "le credential {name:?} est absent : hors de systemd ($CREDENTIALS_DIRECTORY n’est pas défini), et {CREDENTIALS}/{name} ne peut pas être lu (root le peut)"
+            ))),
+        };
+    };
+    // systemd sets the modes of this directory itself.
+    let [own, of_set] = [name.to_owned(), format!("jetond_{name}")].map(|n| directory.join(n));
+    if own.exists() {
+        Ok(own)
+    } else if of_set.exists() {
+        Ok(of_set)
+    } else {
+        Err(Invalid(text!(
+            "the credential {name:?} was not given to the service: write the secret to {CREDENTIALS}/{name} (chmod 600) and restart the service",
+            "le credential {name:?} n’a pas été donné au service : écrire le secret dans {CREDENTIALS}/{name} (chmod 600) et redémarrer le service"
+        )))
     }
 }
 
@@ -230,6 +257,27 @@ mod tests {
         assert!(
             said.contains("chmod 600") && !said.contains("hunter2"),
             "{said}"
+        );
+    }
+
+    #[test]
+    fn a_credential_is_found_alone_and_in_the_set_that_the_unit_loads() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| credential(name, Some(directory.path()));
+        let said = at("smtp.password").unwrap_err().to_string();
+        assert!(
+            said.contains("/etc/jetond/credentials/smtp.password"),
+            "{said}"
+        );
+        fs::write(directory.path().join("jetond_smtp.password"), "x").unwrap();
+        assert_eq!(
+            at("smtp.password").unwrap(),
+            directory.path().join("jetond_smtp.password")
+        );
+        fs::write(directory.path().join("smtp.password"), "y").unwrap();
+        assert_eq!(
+            at("smtp.password").unwrap(),
+            directory.path().join("smtp.password")
         );
     }
 
