@@ -158,6 +158,7 @@ pub fn sender(
     let dispatch = Dispatch {
         templates: templates(config)?,
         way: Way::prepare(&config.mail.transport)?,
+        transport: config.mail.transport.clone(),
         password,
         connections,
         rate: config.mail.rate,
@@ -199,6 +200,22 @@ impl Rig {
             },
             storm: config.mail.storm,
         })
+    }
+
+    /// The rig of a changed configuration, which keeps what this one has learnt of the relay
+    /// unless it is another relay or another account.
+    ///
+    /// # Errors
+    /// As [`sender`].
+    pub fn successor(
+        &self,
+        config: &Config,
+        store: Store,
+        stopping: CancellationToken,
+    ) -> Result<Self, SetupError> {
+        let mut rig = Self::new(config, store, stopping)?;
+        rig.sender.keep_relay_state(&self.sender);
+        Ok(rig)
     }
 
     /// One tick; after a gap in the watch, the storm brake.

@@ -6,6 +6,7 @@ pub mod circuit;
 pub mod clerk;
 pub mod compose;
 pub mod desk;
+mod footing;
 pub mod holds;
 pub mod notes;
 pub mod outcome;

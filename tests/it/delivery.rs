@@ -312,6 +312,50 @@ async fn a_refused_login_waits_a_quarter_of_an_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reload_does_not_knock_again_at_a_locked_account_unless_it_is_another_one() {
+    let server =
+        SmtpServer::start(Script::new().at(Phase::Auth, Act::Reply("535 5.7.8 bad credentials")));
+    let file = |username: &str, more: &str| {
+        let account =
+            format!("connections = 2\nusername = {username:?}\npassword = {{ file = \"secret\" }}");
+        head(server.port()).replace("connections = 2", &account)
+            + &token("marches", EXPIRES, &[ONE])
+            + more
+    };
+    let mut town = Town::start(&(head(1) + &token("marches", EXPIRES, &[ONE])), at(MORNING)).await;
+    let secret = town.dir().join("secret");
+    let write = |word: &str| {
+        std::fs::write(&secret, word).unwrap();
+        std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
+    };
+    write("hunter2");
+    town.reload(&file("jetond", "")).await;
+    assert_eq!(town.pass().await.returned, 1);
+    let knocked = server.connections();
+
+    // Another mail is due, and could leave now: the account is left alone all the same.
+    let more = token("portail", EXPIRES, &[TWO]);
+    town.reload(&file("jetond", &more)).await;
+    assert_eq!(town.pass_after(1).await.claimed, 0);
+    assert_eq!(server.connections(), knocked);
+
+    town.reload(&file("other", &more)).await;
+    assert_eq!(town.pass_after(1).await.returned, 1, "another account");
+    write("hunter22");
+    town.reload(&file("other", &more)).await;
+    assert_eq!(
+        town.pass_after(1).await.claimed,
+        0,
+        "no mail's time has come"
+    );
+    assert!(
+        town.rig().sender.relay_trouble().is_none(),
+        "another password"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn policy_refusals_on_three_domains_are_about_us() {
     let server = SmtpServer::start(Script::new().at(Phase::Rcpt, Act::Reply("550 5.7.1 blocked")));
     let recipients = [

@@ -13,10 +13,11 @@ use std::time::Instant;
 use chrono::{DateTime, Duration, Utc};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Rate, SecretSource};
+use crate::config::{Rate, SecretSource, Transport};
 use crate::delivery::clerk::{Batch, Clerk, Ready};
 use crate::delivery::compose::{self, Templates};
 use crate::delivery::desk::{Addressed, Matter};
+use crate::delivery::footing::Footing;
 use crate::delivery::notes::Trouble;
 use crate::delivery::recorder::Recorder;
 use crate::delivery::step::Step;
@@ -40,7 +41,8 @@ pub struct Sender {
     password: Option<SecretSource>,
     connections: usize,
     rate: Option<Rate>,
-    relay: Mutex<RelayState>,
+    footing: Footing,
+    relay: Arc<Mutex<RelayState>>,
     stopping: CancellationToken,
 }
 
@@ -51,6 +53,8 @@ pub struct Dispatch {
     pub templates: Templates,
     /// Where they go.
     pub way: Way,
+    /// … and what it was prepared from.
+    pub transport: Transport,
     /// The password of the relay's account.
     pub password: Option<SecretSource>,
     /// Connections at most.
@@ -110,6 +114,7 @@ impl Sender {
         let Dispatch {
             templates,
             way,
+            transport,
             password,
             connections,
             rate,
@@ -122,7 +127,8 @@ impl Sender {
             password,
             connections: connections.max(1),
             rate,
-            relay: Mutex::default(),
+            footing: Footing::of(&transport),
+            relay: Arc::default(),
             stopping,
         }
     }
@@ -130,6 +136,15 @@ impl Sender {
     /// The clerk.
     pub fn clerk(&self) -> &Clerk {
         &self.clerk
+    }
+
+    /// Takes over from the sender before what is known of the relay, its circuit and its
+    /// refusals, unless it is another relay or another account: a reload must not knock again
+    /// at an account that is locked.
+    pub fn keep_relay_state(&mut self, before: &Self) {
+        if self.footing == before.footing {
+            self.relay = Arc::clone(&before.relay);
+        }
     }
 
     /// Since when the relay has been failing, and what it last said.

@@ -91,8 +91,10 @@ impl Town {
     pub(crate) async fn reload(&mut self, text: &str) -> Report {
         self.write(text);
         let config = self.read();
-        let (_, sending, _) = self.running.take().unwrap();
-        let rig = Rig::new(&config, sending.store.clone(), CancellationToken::new()).unwrap();
+        let (_, sending, before) = self.running.take().unwrap();
+        let rig = before
+            .successor(&config, sending.store.clone(), CancellationToken::new())
+            .unwrap();
         let report = app::take_over(&config, &sending.store, Brake::Refuse, self.now)
             .await
             .unwrap();
