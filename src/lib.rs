@@ -14,11 +14,12 @@
 //! - [`delivery`]: claim a mail, compose it, send it, record what became of it. *(config, domain,
 //!   store; its part `compose`, which only turns facts into bytes: domain)*
 //! - [`health`]: whether the watch is well, by promise 1. *(domain, store)*
+//! - [`systemd`]: what the service manager is told. *(nothing)*
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
 //! - [`app`]: from a configuration to working parts. *(config, delivery, domain, renewal, store,
 //!   tick, tidy)*
-//! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, domain, health,
-//!   renewal, store)*
+//! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
+//!   health, renewal, store, systemd)*
 //! - [`cli`]: one file per command group. *(all of the above)*
 //!
 //! Where to start: [`domain::schedule`] decides what is due, [`tick::Planner::tick`] writes it
@@ -59,6 +60,8 @@ pub mod tidy;
 pub mod delivery;
 
 pub mod health;
+
+pub mod systemd;
 
 pub mod simulate;
 

@@ -20,11 +20,13 @@ mod init;
 mod layout;
 mod letter;
 mod list;
+mod logging;
 mod lookup;
 mod man;
 mod outbox;
 mod output;
 mod preview;
+mod reload;
 mod run;
 mod send_test;
 mod show;
@@ -96,6 +98,8 @@ enum Command {
     Init(init::Args),
     /// Run the daemon
     Run(run::Args),
+    /// Have the running daemon take the changed file over, and say what that brought
+    Reload(reload::Args),
     /// Say what is wrong with config, store, clock and mail server, and how to mend it
     Check(check::Args),
     /// Say whether everything owed is covered, and what comes next
@@ -229,6 +233,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Demo(args) => demo::run(args, context).await,
         Command::Init(args) => init::run(&args, context),
         Command::Run(args) => run::run(&args, context).await,
+        Command::Reload(args) => reload::run(&args, context).await,
         Command::Check(args) => check::run(&args, context).await,
         Command::Status(args) => status::run(&args, context).await,
         Command::List(args) => list::run(&args, context).await,

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use crate::cli::failure::Failure;
 use crate::cli::layout;
 use crate::config::{Colour, Diagnostic, Source, draw};
+use crate::domain::address::mask_addresses;
 use crate::domain::language::{Lang, Text};
+use crate::systemd;
 
 /// The width of a terminal that does not tell its own.
 const USUAL: usize = 80;
@@ -142,8 +144,16 @@ impl Out {
                 draw(diagnostics, sources, self.lang, Colour::Ansi)
             );
         } else {
+            let journal = systemd::stderr_is_the_journal();
             for d in diagnostics {
-                let _ = writeln!(stderr, "{}", d.plain(self.lang));
+                let plain = d.plain(self.lang);
+                // The file and the line say where; the journal is kept, and read by others.
+                let plain = if journal {
+                    mask_addresses(&plain)
+                } else {
+                    plain
+                };
+                let _ = writeln!(stderr, "{plain}");
             }
         }
     }

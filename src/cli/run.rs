@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::gate::Gate;
 use crate::app::{self, Rig, SendingStore};
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure, logging, words};
 use crate::clock;
 use crate::config::Config;
 use crate::daemon::{self, Ended};
@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
-    start_logging();
+    logging::start();
     let loaded = context.load()?;
     for warning in loaded.warnings.iter().take(LOGGED) {
         tracing::warn!("{}", warning.plain(context.out.lang));
@@ -118,14 +118,20 @@ async fn watch(config: Config, context: &mut Context) -> Result<Exit, Failure> {
         .or_else(crate::config::default_file)
         .ok_or_else(Failure::no_config)?;
     let shown = config.store.display().to_string();
-    match daemon::run(config, file, daemon::Signals::listen()?, || ()).await? {
+    let ended = daemon::run(config, file, daemon::Signals::listen()?, || ()).await?;
+    how_it_ended(ended, &shown)
+}
+
+/// A loop that died is an error of the process: `Restart=on-failure` then starts a whole one.
+fn how_it_ended(ended: Ended, store: &str) -> Result<Exit, Failure> {
+    match ended {
         Ended::Asked => Ok(Exit::Done),
         Ended::LoopDied(why) => Err(Failure::unexpected(&format!(
             "the daemon stopped by itself: {why}"
         ))
         .hint(text!(
-            "the store {shown} is as the last commit left it",
-            "la base {shown} est telle que l’a laissée la dernière écriture"
+            "the store {store} is as the last commit left it",
+            "la base {store} est telle que l’a laissée la dernière écriture"
         ))),
     }
 }
@@ -140,16 +146,15 @@ fn alarm_about_missing(report: &Report, context: &Context) {
     }
 }
 
-/// Logs go to stderr; `RUST_LOG` chooses (default: this program's own, from info on).
-pub(super) fn start_logging() {
-    use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,jetond=info"));
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    // A second subscriber in one process is refused; the first one stays.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .try_init();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_that_died_is_an_unexpected_end() {
+        let died = Ended::LoopDied("the tick loop: gone".to_owned());
+        let failure = how_it_ended(died, "jetond.db").unwrap_err();
+        assert_eq!(failure.exit, Exit::Unexpected);
+        assert!(matches!(how_it_ended(Ended::Asked, ""), Ok(Exit::Done)));
+    }
 }

@@ -10,13 +10,14 @@ use std::time::Duration;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
 use crate::clock;
-use crate::daemon::Shared;
+use crate::daemon::{Shared, status};
+use crate::systemd;
 
 /// Without a hint for this long, the tick comes by itself.
-const WITHOUT_A_HINT: Duration = Duration::from_secs(90);
+pub(super) const WITHOUT_A_HINT: Duration = Duration::from_secs(90);
 
 /// Mails with a time of their own (a retry, a probe) are looked at this often.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 /// The scheduler's wake-ups: each minute, in UTC. Without it the loops wake by themselves.
 pub(super) async fn heartbeat(shared: &Arc<Shared>) -> Option<JobScheduler> {
@@ -42,6 +43,8 @@ pub(super) async fn heartbeat(shared: &Arc<Shared>) -> Option<JobScheduler> {
 
 pub(super) async fn tick_loop(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
+        // Asked before the rig: a pass counts for a reload only if it began after it.
+        let generation = shared.generation();
         let rig = shared.rig();
         let passed = shared.gate.tick(&rig, clock::reading()).await;
         let (now, ticked) = (passed.at, passed.done);
@@ -58,11 +61,22 @@ pub(super) async fn tick_loop(shared: Arc<Shared>) {
             Err(e) => tracing::error!(error = %e, "a tick failed; it is tried again"),
         }
         let found = shared.watch.look(&rig, now).await;
-        let uncovered = found.vitals.map(|v| v.uncovered.len());
+        let uncovered = found.vitals.as_ref().map(|v| v.uncovered.len());
         tracing::debug!(ills = found.ills.len(), uncovered, "a pass");
+        let desk = &rig.sender.clerk().desk;
+        let reloaded = shared.reloaded();
+        systemd::status(&status::line(
+            &found,
+            reloaded.as_ref(),
+            &desk.calendar,
+            desk.language,
+            now,
+        ));
+        shared.passed.send_replace(generation);
+        let pause = shared.watch.look_again_in().unwrap_or(WITHOUT_A_HINT);
         tokio::select! {
             () = shared.tick_hint.notified() => {}
-            () = tokio::time::sleep(WITHOUT_A_HINT) => {}
+            () = tokio::time::sleep(pause) => {}
             () = shared.stopping.cancelled() => {}
         }
     }

@@ -5,25 +5,36 @@
 //! fails is logged and tried again at the next wake-up; a loop that ends ends the process.
 
 mod loops;
+mod pulse;
 mod reload;
+mod status;
+mod summary;
 mod watch;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch as published};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::gate::Gate;
 use crate::app::{self, Rig, SendingStore, SetupError};
 use crate::clock;
 use crate::config::Config;
+use crate::domain::language::text;
 use crate::renewal::reconcile::Brake;
+use crate::systemd;
+
+pub use self::summary::Answer;
 
 use self::loops::{delivery_loop, heartbeat, tick_loop};
+use self::pulse::Pulse;
 use self::reload::reload;
+use self::status::Reloaded;
 use self::watch::Watch;
 
 /// After SIGTERM, replies are waited for this long.
@@ -67,6 +78,17 @@ struct Shared {
     mail_hint: Notify,
     gate: Gate,
     watch: Watch,
+    ticking: Pulse,
+    delivering: Pulse,
+    /// The longest single wait that a delivery may legally be in.
+    longest_wait: Mutex<Duration>,
+    /// Counts the configurations that were in force.
+    generation: AtomicU64,
+    /// Counts the reloads that were answered.
+    answers: AtomicU64,
+    /// The generation with which the last pass began.
+    passed: published::Sender<u64>,
+    reloaded: Mutex<Option<Reloaded>>,
     stopping: CancellationToken,
 }
 
@@ -74,6 +96,60 @@ impl Shared {
     fn rig(&self) -> Arc<Rig> {
         Arc::clone(&self.rig.lock().expect("no loop panics with the rig"))
     }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Puts another configuration in force; answers its generation.
+    fn switch(&self, config: &Config, rig: Rig) -> u64 {
+        *self.rig.lock().expect("no loop panics with the rig") = Arc::new(rig);
+        let mut longest = self.longest_wait.lock().expect("no holder panics");
+        // A delivery that began before still has the old deadlines.
+        *longest = pulse::longest_wait(config).max(*longest);
+        self.watch.forget();
+        self.generation.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    fn reloaded(&self) -> Option<Reloaded> {
+        self.reloaded.lock().expect("no holder panics").clone()
+    }
+
+    /// The loop that is stuck, if one is.
+    fn stuck_loop(&self) -> Option<&'static str> {
+        let longest = *self.longest_wait.lock().expect("no holder panics");
+        if self.ticking.is_stuck(loops::WITHOUT_A_HINT) {
+            Some("tick")
+        } else if self.delivering.is_stuck(longest.max(loops::LOOK_AGAIN)) {
+            Some("delivery")
+        } else {
+            None
+        }
+    }
+}
+
+/// What must stand before the loops start.
+struct Standing {
+    sending: SendingStore,
+    gate: Gate,
+    rig: Rig,
+}
+
+/// Makes everything that must stand before the loops start. It may take long: a migration, or
+/// the first reading of very many tokens.
+async fn stand_up(config: &Config, stopping: &CancellationToken) -> Result<Standing, SetupError> {
+    let sending = SendingStore::open(&config.store, clock::now()).await?;
+    let (gate, look) = Gate::open(sending.store.clone(), clock::reading()).await?;
+    let now = look.at;
+    let rig = Rig::new(config, sending.store.clone(), stopping.clone())?;
+    let report = app::take_over(config, &sending.store, Brake::Keep, now).await?;
+    if !report.kept.is_empty() {
+        tracing::error!(
+            tokens = report.kept.len(),
+            "many tokens vanished from the file at once and are kept; if that is meant, run `jetond archive --missing`"
+        );
+    }
+    Ok(Standing { sending, gate, rig })
 }
 
 /// Runs until a signal ends it. `ready` is called once everything stands.
@@ -86,31 +162,45 @@ pub async fn run(
     mut signals: Signals,
     ready: impl FnOnce(),
 ) -> Result<Ended, SetupError> {
-    let now = clock::now();
-    let sending = SendingStore::open(&config.store, now).await?;
-    let (gate, look) = Gate::open(sending.store.clone(), clock::reading()).await?;
-    let now = look.at;
     let stopping = CancellationToken::new();
-    let rig = Rig::new(&config, sending.store.clone(), stopping.clone())?;
-    let report = app::take_over(&config, &sending.store, Brake::Keep, now).await?;
-    if !report.kept.is_empty() {
-        tracing::error!(
-            tokens = report.kept.len(),
-            "many tokens vanished from the file at once and are kept; if that is meant, run `jetond archive --missing`"
-        );
-    }
+    let Standing { sending, gate, rig } = systemd::patiently(stand_up(&config, &stopping)).await?;
     let shared = Arc::new(Shared {
         rig: Mutex::new(Arc::new(rig)),
         tick_hint: Notify::new(),
         mail_hint: Notify::new(),
         gate,
         watch: Watch::default(),
+        ticking: Pulse::default(),
+        delivering: Pulse::default(),
+        longest_wait: Mutex::new(pulse::longest_wait(&config)),
+        generation: AtomicU64::new(0),
+        answers: AtomicU64::new(0),
+        passed: published::Sender::new(0),
+        reloaded: Mutex::default(),
         stopping: stopping.clone(),
     });
-    let mut ticking = tokio::spawn(tick_loop(Arc::clone(&shared)));
-    let mut delivering = tokio::spawn(delivery_loop(Arc::clone(&shared)));
+    let begun = text!("the first pass runs", "premier passage en cours");
+    systemd::status(begun.in_lang(config.language));
+    let mut ticking = tokio::spawn({
+        let shared = Arc::clone(&shared);
+        async move { shared.ticking.of(tick_loop(Arc::clone(&shared))).await }
+    });
+    let mut delivering = tokio::spawn({
+        let shared = Arc::clone(&shared);
+        async move {
+            shared
+                .delivering
+                .of(delivery_loop(Arc::clone(&shared)))
+                .await
+        }
+    });
+    let watchdog = tokio::spawn({
+        let shared = Arc::clone(&shared);
+        async move { pulse::follow(&shared).await }
+    });
     let scheduler = heartbeat(&shared).await;
     ready();
+    systemd::ready();
     tracing::info!(store = %config.store.display(), tokens = config.tokens.len(), "watching");
 
     let mut config = config;
@@ -123,11 +213,16 @@ pub async fn run(
                     config = new;
                 }
             }
-            end = &mut ticking => break Ended::LoopDied(format!("the tick loop: {end:?}")),
-            end = &mut delivering => break Ended::LoopDied(format!("the delivery loop: {end:?}")),
+            end = &mut ticking => break died("tick", &end),
+            end = &mut delivering => break died("delivery", &end),
         }
     };
     tracing::info!("stopping");
+    let ending = text!(
+        "stopping: replies are waited for",
+        "arrêt : attente des dernières réponses"
+    );
+    systemd::stopping(ending.in_lang(config.language));
     stopping.cancel();
     if let Some(mut scheduler) = scheduler {
         // It only gives hints; how its shutdown goes does not matter any more.
@@ -144,6 +239,37 @@ pub async fn run(
             return Ok(ended);
         }
     }
-    sending.store.close().await;
+    // Until here it answered: the last replies and the last commits are work, too.
+    systemd::patiently(sending.store.close()).await;
+    watchdog.abort();
     Ok(ended)
+}
+
+/// A loop has no reason to end before it is asked to: however it did, the process ends with it,
+/// so that the manager starts a whole one.
+fn died(which: &str, end: &Result<(), JoinError>) -> Ended {
+    let how = match end {
+        Ok(()) => "ended unasked".to_owned(),
+        Err(e) => e.to_string(),
+    };
+    tracing::error!("the {which} loop: {how}");
+    Ended::LoopDied(format!("the {which} loop: {how}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_loop_that_panics_or_ends_by_itself_ends_the_daemon() {
+        let panicking = tokio::spawn(async { panic!("out of reach") }).await;
+        let Ended::LoopDied(why) = died("tick", &panicking) else {
+            panic!("it is not asked to");
+        };
+        assert!(
+            why.contains("the tick loop") && why.contains("out of reach"),
+            "{why}"
+        );
+        assert!(matches!(died("delivery", &Ok(())), Ended::LoopDied(_)));
+    }
 }

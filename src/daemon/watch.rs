@@ -5,13 +5,22 @@
 //! loop: a watch that is ill goes on.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
 use crate::app::Rig;
+use crate::delivery::clerk::Clerk;
 use crate::domain::timekeeping::Hold;
 use crate::health::{Ill, PASS_PATIENCE, RELAY_PATIENCE, Vitals};
+use crate::store::error::Result as StoreResult;
 use crate::store::outbox::MailState;
+
+/// Measuring takes at most a twentieth of the time: while a backlog leaves, passes come often.
+const REST: u32 = 19;
+
+/// But a pass a minute always measures.
+const LONGEST_REST: Duration = Duration::from_secs(50);
 
 /// Since when something fails, and what was last said.
 type Trouble = Option<(DateTime<Utc>, String)>;
@@ -23,6 +32,16 @@ pub(super) struct Watch {
     deliveries: Mutex<Trouble>,
     clock: Mutex<Option<Hold>>,
     known: Mutex<Vec<Ill>>,
+    measured: Mutex<Option<Measured>>,
+    /// When what was last found is to be measured anew, because it was not fresh.
+    stale_until: Mutex<Option<Instant>>,
+}
+
+/// What was measured of the store, and until when it is good enough.
+#[derive(Debug, Clone)]
+struct Measured {
+    vitals: Vitals,
+    until: Instant,
 }
 
 /// The state of the watch after a pass.
@@ -53,7 +72,7 @@ impl Watch {
     /// Looks at everything.
     pub(super) async fn look(&self, rig: &Rig, now: DateTime<Utc>) -> Findings {
         let clerk = rig.sender.clerk();
-        let looked = Vitals::look(&clerk.store, &clerk.desk.calendar, now).await;
+        let looked = self.measure(clerk, now).await;
         let mut ills = Vec::new();
         let trouble = |of: &Mutex<Trouble>| of.lock().expect("no holder panics").clone();
         let vitals = match looked {
@@ -90,6 +109,36 @@ impl Watch {
         }
         self.log_changes(&ills, now);
         Findings { vitals, ills }
+    }
+
+    /// The vitals: measured, or those of a moment ago when measuring costs much. A fault of the
+    /// store is never remembered: it is looked at each time.
+    async fn measure(&self, clerk: &Clerk, now: DateTime<Utc>) -> StoreResult<Vitals> {
+        let last = self.measured.lock().expect("no holder panics").clone();
+        let stale = last.filter(|m| Instant::now() < m.until);
+        *self.stale_until.lock().expect("no holder panics") = stale.as_ref().map(|m| m.until);
+        if let Some(last) = stale {
+            return Ok(last.vitals);
+        }
+        let began = Instant::now();
+        let vitals = Vitals::look(&clerk.store, &clerk.desk.calendar, now).await?;
+        let rest = (began.elapsed() * REST).min(LONGEST_REST);
+        *self.measured.lock().expect("no holder panics") = Some(Measured {
+            vitals: vitals.clone(),
+            until: Instant::now() + rest,
+        });
+        Ok(vitals)
+    }
+
+    /// In how much time another look is due, when the last one was not fresh.
+    pub(super) fn look_again_in(&self) -> Option<Duration> {
+        let until = *self.stale_until.lock().expect("no holder panics");
+        until.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Has the next look measure anew: what it found before is about another configuration.
+    pub(super) fn forget(&self) {
+        *self.measured.lock().expect("no holder panics") = None;
     }
 
     fn log_changes(&self, ills: &[Ill], now: DateTime<Utc>) {

@@ -133,6 +133,38 @@ impl Address {
     }
 }
 
+/// A text with every address in it masked, as [`Address::masked`] does: for logs, where a server's
+/// reply or an error may repeat one.
+pub fn mask_addresses(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('@') {
+        let before = &rest[..at];
+        let local = before
+            .char_indices()
+            .rev()
+            .take_while(|(_, c)| !is_around_an_address(*c))
+            .last();
+        let followed = rest[at + 1..].starts_with(|c: char| c.is_alphanumeric() || c == '[');
+        match local {
+            Some((start, first)) if followed => {
+                masked.push_str(&before[..start]);
+                masked.push(first);
+                masked.push_str("***@");
+            }
+            Some(_) | None => masked.push_str(&rest[..=at]),
+        }
+        rest = &rest[at + 1..];
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// What stands before an address in a sentence, a reply or a log line.
+fn is_around_an_address(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || "<>()[]{},;:\"`«»“”‘=|/\\".contains(c)
+}
+
 impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
@@ -216,6 +248,27 @@ mod tests {
         assert_eq!(a.as_str(), "C.Martin@Ville.Example");
         assert_eq!(a, Address::parse("c.martin@ville.example").unwrap());
         assert_eq!(a.masked(), "C***@ville.example");
+    }
+
+    #[test]
+    fn every_address_in_a_text_is_masked_and_nothing_else() {
+        let cases = [
+            (
+                "550 5.1.1 <gone@ville.example>: no",
+                "550 5.1.1 <g***@ville.example>: no",
+            ),
+            ("to=c.martin@a.fr,d@b.fr", "to=c***@a.fr,d***@b.fr"),
+            ("élise@ville.example", "é***@ville.example"),
+            ("c***@ville.example", "c***@ville.example"),
+            ("at @ noon, user@ and @host", "at @ noon, user@ and @host"),
+            (
+                "root@[127.0.0.1] a@b@c.fr",
+                "r***@[127.0.0.1] a***@b***@c.fr",
+            ),
+        ];
+        for (text, masked) in cases {
+            assert_eq!(mask_addresses(text), masked);
+        }
     }
 
     #[test]

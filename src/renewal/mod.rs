@@ -1,3 +1,4 @@
 //! What a person or the file says happened to a token, recorded once and acted upon at once.
 
 pub mod reconcile;
+mod report;

@@ -4,7 +4,7 @@
 //! change of dates in the file is an event; an unchanged file never undoes the record. A file
 //! from which many tokens vanished is not believed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -16,11 +16,14 @@ use crate::domain::lifecycle::{
 use crate::domain::schedule;
 use crate::domain::stage::{Stage, Stages};
 use crate::domain::token::Declared;
+use crate::renewal::report::differences;
 use crate::store::declared::{Facts, Known, KnownRecipient, Numbered};
 use crate::store::error::Result;
 use crate::store::events::{NotLeft, Standing};
 use crate::store::journal::Entry;
 use crate::store::{Store, Tx};
+
+pub use crate::renewal::report::{Change, Report};
 
 /// What the file says, as far as the record is concerned.
 #[derive(Debug, Clone, Copy)]
@@ -44,32 +47,6 @@ pub enum Brake {
     Keep,
     /// Archive them: a person said so.
     Archive,
-}
-
-/// What reconciliation changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Tokens declared for the first time.
-    pub added: Vec<String>,
-    /// Tokens whose new period began.
-    pub renewed: Vec<String>,
-    /// Tokens whose dates were corrected.
-    pub corrected: Vec<String>,
-    /// Tokens that are back in the file.
-    pub restored: Vec<String>,
-    /// Tokens that are no longer in the file.
-    pub archived: Vec<String>,
-    /// Tokens missing from the file that the brake keeps active.
-    pub kept: Vec<String>,
-    /// Set when the brake refused the file: the tokens that are missing. Nothing was changed.
-    pub refused: Vec<String>,
-}
-
-impl Report {
-    /// Whether anything was changed.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// Takes a declaration over into the record.
@@ -219,6 +196,7 @@ struct Plan<'a> {
     put: Vec<KnownRecipient>,
     again: Vec<(i64, String)>,
     gone: Vec<(i64, String)>,
+    changed: BTreeMap<String, BTreeSet<Change>>,
 }
 
 impl<'a> Plan<'a> {
@@ -227,9 +205,13 @@ impl<'a> Plan<'a> {
             no: known.no,
             declared,
         };
-        if known.facts != Facts::of(declared) {
+        let facts = Facts::of(declared);
+        if known.facts != facts {
             self.facts.push(numbered());
-            let detail = json!({"before": known.facts, "after": Facts::of(declared)});
+            for change in differences(&known.facts, &facts) {
+                self.note(&known.id, change);
+            }
+            let detail = json!({"before": known.facts, "after": facts});
             self.entries.push(Entry {
                 what: "facts_changed",
                 token: Some(known.no),
@@ -255,6 +237,7 @@ impl<'a> Plan<'a> {
             }
             DateChange::Correction => {
                 self.corrected.push(numbered());
+                self.note(&known.id, Change::Dates);
                 "corrected"
             }
         };
@@ -267,6 +250,13 @@ impl<'a> Plan<'a> {
             token: Some(known.no),
             detail,
         });
+    }
+
+    fn note(&mut self, token: &str, change: Change) {
+        self.changed
+            .entry(token.to_owned())
+            .or_default()
+            .insert(change);
     }
 
     fn compare_recipients(
@@ -308,13 +298,18 @@ impl<'a> Plan<'a> {
                         detail: json!({"recipient": wanted.address}),
                     }),
                 }
+                if !new.contains(&token) {
+                    self.note(declared.id.as_str(), Change::Recipients);
+                }
                 self.put.push(wanted);
             }
         }
+        let ids: HashMap<i64, &str> = numbers.iter().map(|(id, no)| (*no, *id)).collect();
         for r in on_record
             .into_values()
             .filter(|r| !r.removed && of_file.contains(&r.token))
         {
+            self.note(ids[&r.token], Change::Recipients);
             self.gone.push((r.token, r.key.clone()));
             let detail = json!({"recipient": r.address});
             self.entries.push(Entry {
@@ -384,6 +379,7 @@ impl<'a> Plan<'a> {
         report.added = named(&self.new);
         report.renewed = named(&self.renewed);
         report.corrected = named(&self.corrected);
+        report.changed = self.changed;
         report.restored = self.restored.into_iter().map(|(_, id)| id).collect();
         Ok(touched)
     }

@@ -4,6 +4,7 @@
 //! leftover file means nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ const STEP: Duration = Duration::from_millis(10);
 /// Held for as long as this process may send from the store.
 #[derive(Debug)]
 pub struct SenderLock {
-    _file: File,
+    file: File,
 }
 
 impl SenderLock {
@@ -41,7 +42,11 @@ impl SenderLock {
         let mut patience = PATIENCE;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) => {
+                    let lock = Self { file };
+                    lock.sign();
+                    return Ok(lock);
+                }
                 Err(TryLockError::WouldBlock) if !patience.is_zero() => {
                     std::thread::sleep(STEP);
                     patience = patience.saturating_sub(STEP);
@@ -54,6 +59,27 @@ impl SenderLock {
                 }
             }
         }
+    }
+
+    /// Writes down who holds it, for [`SenderLock::holder`].
+    fn sign(&self) {
+        // A full disk may refuse: the lock holds all the same, only its holder is not known.
+        let _unsigned = self
+            .file
+            .set_len(0)
+            .and_then(|()| writeln!(&self.file, "{}", std::process::id()));
+    }
+
+    /// The process that sends from the store at `path` now, if one does and is known. What stands
+    /// in a leftover file is not believed.
+    pub fn holder(path: &Path) -> Option<u32> {
+        let mut file = File::open(beside(path)).ok()?;
+        if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+            return None;
+        }
+        let mut written = String::new();
+        file.read_to_string(&mut written).ok()?;
+        written.trim().parse().ok()
     }
 
     /// Whether some process sends from the store at `path` now. Asking needs no right to write.

@@ -39,6 +39,9 @@ pub(super) struct Args {
     /// Ask this name server, as 192.0.2.53 or 192.0.2.53:53, in place of the system's
     #[arg(long, value_name = "ADDRESS", requires = "online")]
     dns: Option<String>,
+    /// Only the file and the templates: what a reload depends on
+    #[arg(long, conflicts_with = "online")]
+    file: bool,
 }
 
 fn name_server(written: &str) -> Result<SocketAddr, Failure> {
@@ -128,19 +131,18 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     show_warnings(&loaded, context);
     let config = &loaded.config;
     let now = clock::now();
-    let mut findings = vec![
-        said_of_config(config),
-        templates(config),
-        store(config, context, now).await,
-        time(now),
-    ];
+    let mut findings = vec![said_of_config(config), templates(config)];
+    if !args.file {
+        findings.push(store(config, context, now).await);
+        findings.push(time(now));
+    }
     if args.online {
         let dns = DnsWish {
             selector: args.dkim_selector.as_deref(),
             server,
         };
         findings.extend(online::look(config, &dns, context).await);
-    } else {
+    } else if !args.file {
         findings.push(transport(config));
     }
 

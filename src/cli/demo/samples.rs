@@ -158,7 +158,7 @@ async fn watch(
     stage
         .say(&text!("It runs until Ctrl-C.", "Il tourne jusqu’à Ctrl-C."))
         .await?;
-    crate::cli::run::start_logging();
+    crate::cli::logging::start();
     match daemon::run(config, file, signals, || ()).await? {
         Ended::Asked => Ok(Exit::Done),
         Ended::LoopDied(why) => Err(Failure::unexpected(&why)),

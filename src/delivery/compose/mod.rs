@@ -153,6 +153,11 @@ pub fn date(lang: Lang, on: NaiveDate) -> String {
     prose::date(lang, on)
 }
 
+/// A weekday in words: "mardi", "Tuesday".
+pub fn weekday(lang: Lang, on: NaiveDate) -> &'static str {
+    prose::weekday(lang, on)
+}
+
 /// The subject of a letter as its reader will see it. Cheap: no template is rendered.
 pub fn subject(letter: &Letter, envelope: &Envelope, calendar: &Calendar) -> String {
     subject::subject(letter, envelope, calendar)

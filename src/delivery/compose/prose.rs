@@ -68,9 +68,13 @@ pub(super) fn date(lang: Lang, date: NaiveDate) -> String {
 
 /// "dimanche 22 novembre 2026", "Sunday 22 November 2026".
 pub(super) fn weekday_date(lang: Lang, on: NaiveDate) -> String {
+    format!("{} {}", weekday(lang, on), date(lang, on))
+}
+
+/// "dimanche", "Sunday".
+pub(super) fn weekday(lang: Lang, on: NaiveDate) -> &'static str {
     let weekday = on.weekday().num_days_from_monday() as usize;
-    let weekday = lang.pick(DAYS_EN[weekday], DAYS_FR[weekday]);
-    format!("{weekday} {}", date(lang, on))
+    lang.pick(DAYS_EN[weekday], DAYS_FR[weekday])
 }
 
 /// The local hour, "16 h 45" or "16:45"; `None` at 23:59:59, which means that only the date is

@@ -6,7 +6,7 @@ use crate::delivery::clerk::Ready;
 use crate::delivery::outcome::{Outcome, Outgoing, RelayFault, RelayFaultKind};
 use crate::delivery::transport::{Courier, FileTransport};
 use crate::delivery::verdict::{Case, DoubtEntered, Verdict};
-use crate::store::outbox::Doubt;
+use crate::store::outbox::{Carried, Doubt};
 use crate::store::settle::{NewNote, Settlement};
 
 impl Sender {
@@ -174,9 +174,11 @@ impl Sender {
     ) {
         let to = job.letter.to.masked();
         let word = settlement.attempt_word().unwrap_or("settled");
+        let mail = job.ready.mail.no;
+        let token = ids(bench.matter.carried(mail));
         match &settlement {
-            Settlement::Sent { .. } => tracing::info!(mail = job.ready.mail.no, %to, "sent"),
-            _ => tracing::warn!(mail = job.ready.mail.no, %to, outcome = word, %reply, "not sent"),
+            Settlement::Sent { .. } => tracing::info!(mail, token, %to, "sent"),
+            _ => tracing::warn!(mail, token, %to, outcome = word, %reply, "not sent"),
         }
         bench
             .done
@@ -192,6 +194,13 @@ impl Sender {
             )
             .await;
     }
+}
+
+/// The tokens of a mail, for the log: none for a note, each once.
+fn ids(carried: &[Carried]) -> Option<String> {
+    let mut ids: Vec<&str> = carried.iter().map(|c| c.id.as_str()).collect();
+    ids.dedup();
+    (!ids.is_empty()).then(|| ids.join(" "))
 }
 
 /// Runs futures of one task side by side until all are done.
