@@ -26,6 +26,7 @@ mod restored;
 mod smtp;
 mod storm;
 mod support;
+mod systemd;
 mod ways_out;
 mod whole_life;
 mod year_of_mornings;

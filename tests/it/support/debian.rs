@@ -9,10 +9,7 @@ use std::process::{Command, Stdio};
 /// The directory that these packages are unpacked in; `None`, with a word on stderr, when tests
 /// with real programs are not asked for.
 pub(crate) fn unpacked(packages: &[&str]) -> Option<PathBuf> {
-    if std::env::var_os("JETOND_TEST_REAL").is_none_or(|v| v != "1") {
-        left_out();
-        return None;
-    }
+    asked_for()?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/debian.sh");
     let output = Command::new(script)
         .args(packages)
@@ -42,8 +39,17 @@ pub(crate) fn find(under: &Path, name: &str) -> PathBuf {
     panic!("no {name} under {}", under.display());
 }
 
+/// Whether tests with real programs are asked for; says so on stderr when they are not.
+pub(crate) fn asked_for() -> Option<()> {
+    if std::env::var_os("JETOND_TEST_REAL").is_some_and(|v| v == "1") {
+        return Some(());
+    }
+    left_out("JETOND_TEST_REAL=1 is not set");
+    None
+}
+
 /// Past the test harness, which keeps what successful tests print.
-fn left_out() {
+pub(crate) fn left_out(why: &str) {
     // Nobody may be listening.
-    let _unheard = writeln!(std::io::stderr(), "left out: JETOND_TEST_REAL=1 is not set");
+    let _unheard = writeln!(std::io::stderr(), "left out: {why}");
 }

@@ -6,4 +6,5 @@ pub(crate) mod name_server;
 pub(crate) mod postfix;
 pub(crate) mod program;
 pub(crate) mod smtp_server;
+pub(crate) mod systemd;
 pub(crate) mod town;
