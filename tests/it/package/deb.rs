@@ -182,5 +182,5 @@ fn what_the_config_says_of_the_service_is_what_its_unit_and_user_say() {
     }
     let config = read("packaging/debian/config.toml");
     assert!(config.contains("\"sqlite:/var/lib/jetond/jetond.db\""));
-    assert!(read("packaging/debian/sysusers.conf").contains("\nu jetond - "));
+    assert!(read("packaging/systemd/jetond.sysusers").contains("\nu jetond - "));
 }
