@@ -3,10 +3,12 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::debian;
 use crate::support::program::{Program, Running, said};
 use crate::support::smtp_server::{Cert, Script, SmtpServer};
 use crate::support::systemd::Machine;
@@ -260,4 +262,39 @@ fn reload_waits_for_what_the_daemon_took_over_or_refused() {
     }
     daemon.signal("TERM");
     assert_eq!(daemon.ended(), Some(0));
+}
+
+#[test]
+fn the_units_are_sound_and_hardened() {
+    let analyze = |args: &[&str]| Command::new("systemd-analyze").args(args).output();
+    if debian::asked_for().is_none() {
+        return;
+    }
+    if analyze(&["--version"]).is_err() {
+        debian::left_out("systemd-analyze is not here");
+        return;
+    }
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/systemd");
+    let place = tempfile::tempdir().unwrap();
+    for unit in ["jetond.service", "jetond-once.service", "jetond-once.timer"] {
+        let text = std::fs::read_to_string(units.join(unit)).unwrap();
+        let text = text.replace("/usr/bin/jetond", env!("CARGO_BIN_EXE_jetond"));
+        std::fs::write(place.path().join(unit), text).unwrap();
+    }
+    for unit in ["jetond.service", "jetond-once.service", "jetond-once.timer"] {
+        let path = place.path().join(unit);
+        let verified = analyze(&["verify", "--man=no", path.to_str().unwrap()]).unwrap();
+        assert!(verified.status.success(), "{unit}: {}", said(&verified));
+        if unit.ends_with(".service") {
+            // 12: an exposure of 1.2.
+            let scored = analyze(&[
+                "security",
+                "--offline=true",
+                "--threshold=12",
+                path.to_str().unwrap(),
+            ])
+            .unwrap();
+            assert!(scored.status.success(), "{unit}: {}", said(&scored));
+        }
+    }
 }
