@@ -39,12 +39,12 @@ mkdir "$place/upper" "$place/work" "$place/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$place/upper,workdir=$place/work" "$place/root" \
     2>/dev/null || leave_out "needs overlayfs"
 unshare --mount --pid --fork --uts --ipc --cgroup --net true 2>/dev/null || leave_out "may not unshare"
+[ -x /lib/systemd/systemd ] || [ -e /etc/debian_version ] || leave_out "needs Debian's systemd"
 [ "$1" != --can ] || exit 0
 root=$place/root
 
 # A container of Debian has no systemd: it is installed into the overlay.
 if [ ! -x "$root/lib/systemd/systemd" ]; then
-    [ -e /etc/debian_version ] || leave_out "needs Debian's systemd"
     mount --bind /dev "$root/dev" && mount -t proc proc "$root/proc"
     install='DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends systemd'
     chroot "$root" sh -c "$install || { apt-get update -qq && $install; }" >"$place/log" 2>&1 ||
