@@ -16,8 +16,9 @@
 //! - [`health`]: whether the watch is well, by promise 1. *(domain, store)*
 //! - [`systemd`]: what the service manager is told. *(nothing)*
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
-//! - [`app`]: from a configuration to working parts. *(config, delivery, domain, renewal, store,
-//!   tick, tidy)*
+//! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
+//!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
+//!   renewal, store, tick, tidy)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
 //!   health, renewal, store, systemd)*
 //! - [`cli`]: one file per command group. *(all of the above)*

@@ -347,3 +347,50 @@ async fn after_any_downtime_each_recipient_gets_one_mail() {
         assert!(held(&town).await.is_empty());
     }
 }
+
+#[tokio::test]
+async fn the_commands_show_a_hold_and_answer_it() {
+    let mut town = back(&[(SOON, 3), (FAR, 3)], "storm = 5").await;
+    town.stop().await;
+    let run = |words: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_jetond"))
+            .args(words.split(' '))
+            .args(["--lang", "en"])
+            .current_dir(town.dir())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json = |words: &str| -> serde_json::Value { serde_json::from_str(&run(words)).unwrap() };
+
+    let status = run("status --at 2026-11-20T11:30");
+    assert!(status.contains("late mails held: 6"), "{status}");
+    let explained = run(&format!("explain t{SOON}-0 --at 2026-11-20T11:30"));
+    let why = "late, and held with others; leaves from 2026-11-21 09:00 on";
+    assert!(explained.contains(why), "{explained}");
+    let rows = json("outbox list --json");
+    let rows = rows["data"].as_array().unwrap();
+    let held: Vec<_> = rows.iter().filter(|r| r["state"] == "held").collect();
+    assert_eq!(held.len(), 6);
+    assert!(held.iter().all(|r| r["next_at"].is_string()), "{held:?}");
+
+    // One may be cancelled, another sent at once; a dry run changes nothing.
+    run(&format!("outbox cancel {}", held[0]["mail"]));
+    run(&format!("outbox retry {}", held[1]["mail"]));
+    for (words, released, dry_run) in [
+        ("outbox release -n --json", 4, true),
+        ("outbox release --clock -n --json", 0, true),
+        ("outbox release --json", 4, false),
+        ("outbox release --json", 0, false),
+    ] {
+        let row = &json(words)["data"][0];
+        assert_eq!(
+            (&row["released"], &row["dry_run"]),
+            (&released.into(), &dry_run.into()),
+            "{words}"
+        );
+    }
+    let history = run("history");
+    assert!(history.contains("4 mails released"), "{history}");
+}
