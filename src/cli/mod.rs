@@ -26,6 +26,7 @@ mod man;
 mod outbox;
 mod output;
 mod preview;
+mod release;
 mod reload;
 mod run;
 mod send_test;

@@ -5,17 +5,14 @@ use serde_json::{Value, json};
 
 use crate::app::Of;
 use crate::cli::list::view;
-use crate::cli::{At, Context, Exit, Failure, letter, when, words};
+use crate::cli::release::{self, Answer};
+use crate::cli::{At, Context, Exit, Failure, letter, when};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::language::{Text, text};
-use crate::domain::timekeeping::{self, Hold};
-use crate::health::clock_held;
 use crate::store::Store;
-use crate::store::lock::SenderLock;
 use crate::store::mailbook::{MailRow, Refusal, Which};
 use crate::store::outbox::MailState;
-use crate::store::watch::Released;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Args {
@@ -90,7 +87,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         }
         Args::Release { clock, dry_run } => {
             let answer = if *clock { Answer::Clock } else { Answer::All };
-            release(&config, answer, *dry_run, context, now).await
+            release::run(&config, answer, *dry_run, context, now).await
         }
     }
 }
@@ -255,7 +252,11 @@ async fn act(
 }
 
 /// The store, or for a dry run a copy: everything is done, and leaves no trace.
-async fn writable(config: &Config, dry_run: bool, context: &mut Context) -> Result<Store, Failure> {
+pub(super) async fn writable(
+    config: &Config,
+    dry_run: bool,
+    context: &mut Context,
+) -> Result<Store, Failure> {
     let store = if dry_run {
         Store::copy_of(&config.store).await?
     } else {
@@ -294,77 +295,6 @@ fn done(act: Act, no: i64, dry_run: bool) -> Text {
     }
 }
 
-/// What a release answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    /// Held mails, and a clock that jumped ahead.
-    All,
-    /// The clock, ahead or behind.
-    Clock,
-}
-
-async fn release(
-    config: &Config,
-    answer: Answer,
-    dry_run: bool,
-    context: &mut Context,
-    now: DateTime<Utc>,
-) -> Result<Exit, Failure> {
-    let store = writable(config, dry_run, context).await?;
-    let Released { mails, clock } = match answer {
-        Answer::All => store.release(&who(), now).await?,
-        Answer::Clock => store.believe_clock(&who(), now).await?,
-    };
-    // What a daemon that is no more held is void.
-    let clock = clock.filter(|hold| match hold {
-        Hold::Ahead { .. } => SenderLock::is_held(&config.store),
-        Hold::Behind { .. } => true,
-    });
-    if context.out.json {
-        let clock = clock.map(Hold::word);
-        let row = json!({"released": mails, "clock": clock, "dry_run": dry_run});
-        context.out.data("outbox", vec![row])?;
-    } else {
-        for line in freed(answer, mails, clock, dry_run) {
-            context.out.say(&line)?;
-        }
-    }
-    let behind = timekeeping::behind(store.clock_record().await?.mark, now);
-    if let (Answer::All, Some(hold)) = (answer, behind) {
-        context.out.note(&clock_held(hold));
-    }
-    said_if_dry(dry_run, context);
-    Ok(Exit::Done)
-}
-
-/// What a release has freed, in words.
-fn freed(answer: Answer, mails: u32, clock: Option<Hold>, dry_run: bool) -> Vec<Text> {
-    let Text { en, fr } = words::mails(mails);
-    let of_mails = match (mails, answer, dry_run) {
-        (_, Answer::Clock, _) => None,
-        (0, Answer::All, _) if clock.is_some() => None,
-        (0, Answer::All, _) => Some(text!("no mail is held", "aucun courriel n’est retenu")),
-        (_, Answer::All, false) => Some(text!("{en} released", "{fr} : plus de retenue")),
-        (_, Answer::All, true) => Some(text!("{en} would be released", "{fr} : à relâcher")),
-    };
-    let of_clock = match (clock, answer, dry_run) {
-        (Some(_), _, false) => Some(text!(
-            "the clock is believed as it is now",
-            "l’horloge est acceptée telle qu’elle est"
-        )),
-        (Some(_), _, true) => Some(text!(
-            "the clock would be believed as it is now",
-            "l’horloge serait acceptée telle qu’elle est"
-        )),
-        (None, Answer::Clock, _) => Some(text!(
-            "the clock is not held",
-            "l’horloge n’est pas mise en doute"
-        )),
-        (None, Answer::All, _) => None,
-    };
-    of_mails.into_iter().chain(of_clock).collect()
-}
-
 /// When a mail was settled, or leaves at the earliest: never outside the window.
 fn settled_or_leaves_at(m: &MailRow, config: &Config) -> Option<String> {
     let calendar = &config.calendar;
@@ -374,7 +304,7 @@ fn settled_or_leaves_at(m: &MailRow, config: &Config) -> Option<String> {
         .map(|at| when::minute(at, calendar))
 }
 
-fn said_if_dry(dry_run: bool, context: &Context) {
+pub(super) fn said_if_dry(dry_run: bool, context: &Context) {
     if dry_run {
         context.out.note(&text!(
             "dry run: nothing was changed",
