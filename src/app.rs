@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, DASHBOARD, Transport};
+use crate::config::{Config, DASHBOARD, Heartbeat, Transport};
 use crate::delivery::clerk::Clerk;
 use crate::delivery::compose::{TemplateError, Templates};
 use crate::delivery::desk::Desk;
 use crate::delivery::outcome::RelayFault;
+use crate::delivery::report::Reporter;
 use crate::delivery::sender::{Dispatch, Sender};
 use crate::delivery::step::Step;
 use crate::delivery::transport::Way;
@@ -20,6 +21,7 @@ use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
 use crate::store::Store;
 use crate::store::error::{Result as StoreResult, StoreError};
 use crate::store::lock::SenderLock;
+use crate::tell::{Relay, Teller};
 use crate::tick::{Planner, Ticked};
 use crate::tidy::Tidier;
 
@@ -51,6 +53,17 @@ pub fn planner(config: &Config) -> Planner {
         calendar: config.calendar.clone(),
         message_id_domain: config.mail.from.address.ascii_domain().to_owned(),
     }
+}
+
+/// The reporter of a configuration, if it wants reports.
+pub fn reporter(config: &Config) -> Option<Reporter> {
+    let reports = &config.reports;
+    let recipients = if reports.recipients.is_empty() {
+        vec![config.contact.clone()]
+    } else {
+        reports.recipients.clone()
+    };
+    reports.weekly.then(|| Reporter::new(recipients))
 }
 
 /// The desk of a configuration.
@@ -178,6 +191,10 @@ pub struct Rig {
     pub tidier: Tidier,
     /// `[mail] storm`.
     storm: Option<u32>,
+    /// Tells of itself.
+    pub teller: Teller,
+    /// Whom to tell after each pass.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 impl Rig {
@@ -199,6 +216,8 @@ impl Rig {
                 names: config.retention.names,
             },
             storm: config.mail.storm,
+            teller: Teller::new(desk(config), planner(config), reporter(config)),
+            heartbeat: config.heartbeat.clone(),
         })
     }
 
@@ -240,6 +259,21 @@ impl Rig {
         Ok(ticked)
     }
 
+    /// What the watch tells of itself at `now` is queued.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn tell(&self, now: DateTime<Utc>) -> StoreResult<()> {
+        let relay = match self.sender.relay_trouble() {
+            Some((since, why)) => Relay::Failing { since, why },
+            None if self.sender.relay_answered() => Relay::Answers,
+            None => Relay::Unknown,
+        };
+        self.teller
+            .step(&self.sender.clerk().store, relay, now)
+            .await
+    }
+
     /// What may leave now leaves. A tick follows, as long as notices have waited for a mail that
     /// has been settled meanwhile.
     ///
@@ -250,6 +284,9 @@ impl Rig {
         let mut total = Step::default();
         loop {
             let step = self.sender.drain(now).await?;
+            if step.has_lost() {
+                self.teller.a_reminder_failed();
+            }
             total.add(step);
             let freed = step.claimed > 0
                 && store.has_waiting().await?

@@ -90,6 +90,13 @@ pub enum Ill {
     ClockHeld(Hold),
     /// The storm brake holds so many late mails.
     StormHeld(u32),
+    /// The disk is full: nothing can be recorded, so nothing leaves.
+    Disk {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// So many notes to the contact did not arrive: the contact no longer learns of troubles.
+    Unread(u32),
 }
 
 impl Ill {
@@ -98,43 +105,131 @@ impl Ill {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    /// In a few words, without addresses.
-    pub fn told(&self, now: DateTime<Utc>) -> Text {
+    /// The word for programs.
+    pub fn word(&self) -> &'static str {
         match self {
-            Self::Passes { since, why } => {
+            Self::Passes { .. } => "passes",
+            Self::Deliveries { .. } => "deliveries",
+            Self::Relay { .. } => "relay",
+            Self::Uncovered(_) => "uncovered",
+            Self::Disk { .. } => "disk",
+            Self::Unread(_) => "unread",
+            Self::ClockHeld(_) => "clock",
+            Self::StormHeld(_) => "storm",
+        }
+    }
+
+    /// In a few words of our own: nothing that a server or the system said, so no address.
+    pub fn headline(&self, now: DateTime<Utc>) -> Text {
+        match self {
+            Self::Passes { since, .. } => {
+                let Text { en, fr } = span(now - *since);
+                text!("no pass for {en}", "aucun passage depuis {fr}")
+            }
+            Self::Deliveries { since, .. } => {
                 let Text { en, fr } = span(now - *since);
                 text!(
-                    "no pass for {en}: {why}",
-                    "aucun passage depuis {fr} : {why}"
+                    "nothing can leave for {en}",
+                    "rien ne peut partir depuis {fr}"
                 )
             }
-            Self::Deliveries { since, why } => {
+            Self::Relay { since, .. } => {
                 let Text { en, fr } = span(now - *since);
                 text!(
-                    "nothing can leave for {en}: {why}",
-                    "rien ne peut partir depuis {fr} : {why}"
-                )
-            }
-            Self::Relay { since, why } => {
-                let Text { en, fr } = span(now - *since);
-                text!(
-                    "relay unreachable for {en}: {why}",
-                    "relais injoignable depuis {fr} : {why}"
+                    "relay unreachable for {en}",
+                    "relais injoignable depuis {fr}"
                 )
             }
             Self::Uncovered(n) => text!(
                 "{n} owed reminders not on their way",
                 "rappels dus qui ne sont pas en route : {n}"
             ),
-            Self::ClockHeld(hold) => clock_held(*hold),
-            Self::StormHeld(n) => text!(
-                "late mails held: {n}; `jetond outbox release` lets them leave",
-                "courriels en retard retenus : {n} ; `jetond outbox release` les laisse partir"
+            Self::ClockHeld(Hold::Ahead { by, .. }) => {
+                let Text { en, fr } = span(*by);
+                text!(
+                    "clock {en} ahead: nothing leaves",
+                    "horloge en avance de {fr} : rien ne part"
+                )
+            }
+            Self::ClockHeld(Hold::Behind { by, .. }) => {
+                let Text { en, fr } = span(*by);
+                text!(
+                    "clock {en} behind the last pass: nothing leaves",
+                    "horloge en retard de {fr} sur le dernier passage : rien ne part"
+                )
+            }
+            Self::StormHeld(n) => {
+                text!("late mails held: {n}", "courriels en retard retenus : {n}")
+            }
+            Self::Disk { since } => {
+                let Text { en, fr } = span(now - *since);
+                text!("disk full for {en}", "disque plein depuis {fr}")
+            }
+            Self::Unread(n) => text!(
+                "{n} notes to the contact did not arrive",
+                "avis au contact qui ne sont pas arrivés : {n}"
+            ),
+        }
+    }
+
+    /// In a few words, with the cause as it was told.
+    pub fn told(&self, now: DateTime<Utc>) -> Text {
+        let headline = self.headline(now);
+        match self {
+            Self::Passes { why, .. } | Self::Deliveries { why, .. } | Self::Relay { why, .. } => {
+                let Text { en, fr } = headline;
+                text!("{en}: {why}", "{fr} : {why}")
+            }
+            Self::Uncovered(_)
+            | Self::ClockHeld(_)
+            | Self::StormHeld(_)
+            | Self::Disk { .. }
+            | Self::Unread(_) => headline,
+        }
+    }
+
+    /// What a person should do about it.
+    pub fn advice(&self) -> Text {
+        match self {
+            Self::Passes { .. } => text!(
+                "`jetond check` says what is wrong with the store; the daemon’s log has the rest",
+                "`jetond check` dit ce qui ne va pas dans la base ; le journal du service a le reste"
+            ),
+            Self::Deliveries { .. } => text!(
+                "`jetond check` says what is wrong with the store; no mail leaves until it can be recorded",
+                "`jetond check` dit ce qui ne va pas dans la base ; aucun courriel ne part tant qu’il ne peut pas être consigné"
+            ),
+            Self::Relay { .. } => text!(
+                "`jetond check --online` tries the mail server; mails wait and leave when it answers",
+                "`jetond check --online` essaie le serveur de messagerie ; les courriels attendent et partiront quand il répondra"
+            ),
+            Self::Uncovered(_) => text!(
+                "`jetond explain ID` says why; `jetond outbox list` shows the mails that wait",
+                "`jetond explain ID` dit pourquoi ; `jetond outbox list` montre les courriels en attente"
+            ),
+            Self::Disk { .. } => text!(
+                "make room on the disk of the store; the watch goes on by itself",
+                "faire de la place sur le disque de la base ; la veille reprend d’elle-même"
+            ),
+            Self::Unread(_) => text!(
+                "`jetond outbox list` shows them: correct `contact`, then `jetond outbox retry` or `cancel`",
+                "`jetond outbox list` les montre : corriger `contact`, puis `jetond outbox retry` ou `cancel`"
+            ),
+            Self::ClockHeld(Hold::Ahead { .. }) => text!(
+                "correct the clock; if it is right, `jetond outbox release` has it believed, and so do 15 steady minutes",
+                "corriger l’horloge ; si elle est juste, `jetond outbox release` la fait accepter, et 15 minutes stables aussi"
+            ),
+            Self::ClockHeld(Hold::Behind { .. }) => text!(
+                "correct the clock; if it is right, `jetond outbox release --clock` has it believed",
+                "corriger l’horloge ; si elle est juste, `jetond outbox release --clock` la fait accepter"
+            ),
+            Self::StormHeld(_) => text!(
+                "`jetond outbox list` shows them; `jetond outbox release` lets them leave",
+                "`jetond outbox list` les montre ; `jetond outbox release` les laisse partir"
             ),
         }
     }
 }
-
 /// That nothing leaves because of the clock, and how to answer.
 pub fn clock_held(hold: Hold) -> Text {
     match hold {

@@ -15,12 +15,15 @@
 //!   store; its part `compose`, which only turns facts into bytes: domain)*
 //! - [`health`]: whether the watch is well, by promise 1. *(domain, store)*
 //! - [`systemd`]: what the service manager is told. *(nothing)*
+//! - [`heartbeat`]: tells a monitor elsewhere after each pass. *(config, health)*
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
+//! - [`tell`]: what the watch tells by itself: alarms, the weekly report. *(delivery, domain,
+//!   health, simulate, store, tick)*
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
-//!   renewal, store, tick, tidy)*
+//!   renewal, store, tell, tick, tidy)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
-//!   health, renewal, store, systemd)*
+//!   health, heartbeat, renewal, store, systemd)*
 //! - [`cli`]: one file per command group. *(all of the above)*
 //!
 //! Where to start: [`domain::schedule`] decides what is due, [`tick::Planner::tick`] writes it
@@ -43,6 +46,8 @@
 //! 9. No clogging: every mail that is taken up leaves the queue or gets a later time.
 //! 10. A bad file changes nothing: it is refused whole, and a running daemon keeps the old one.
 //! 11. Cost follows the work: a tick reads what is due, not what is stored.
+//! 12. It says when it is ill: `status`, the heartbeat and the notes follow promise 1, not the
+//!     process being alive.
 
 pub mod domain;
 
@@ -64,7 +69,11 @@ pub mod health;
 
 pub mod systemd;
 
+pub mod heartbeat;
+
 pub mod simulate;
+
+pub mod tell;
 
 pub mod app;
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::delivery::clerk::Clerk;
 use crate::delivery::compose;
 use crate::delivery::compose::letter::Letter;
+use crate::delivery::report::Reporter;
 use crate::store::error::Result;
 use crate::store::settle::{Settled, Settlement};
 use crate::tick::Planner;
@@ -44,13 +45,15 @@ pub struct AnnouncedNotice {
     pub expires: DateTime<Utc>,
 }
 
-/// Runs from `from` to `to` inclusive, and hands each instant's mails to `each`, in order.
+/// Runs from `from` to `to` inclusive, and hands each instant's mails to `each`, in order; with
+/// a `reporter`, its reports among them.
 ///
 /// # Errors
 /// When the store in memory fails.
 pub async fn run(
     clerk: &Clerk,
     planner: &Planner,
+    reporter: Option<&Reporter>,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     mut each: impl FnMut(DateTime<Utc>, Vec<Announced>),
@@ -58,6 +61,13 @@ pub async fn run(
     let mut now = from;
     while now <= to {
         planner.tick(&clerk.store, now).await?;
+        if let Some(reporter) = reporter
+            && reporter
+                .is_due(&clerk.store, &clerk.desk.calendar, now)
+                .await?
+        {
+            reporter.announce(&clerk.store, &clerk.desk, now).await?;
+        }
         while let Some(mails) = leave(clerk, now).await? {
             each(now, mails);
             // What waited for one of these mails may leave now too.
@@ -67,7 +77,8 @@ pub async fn run(
         }
         let (token, mail) = clerk.store.next_instants().await?;
         let mail = mail.map(|at| clerk.desk.calendar.next_leave(at));
-        let Some(next) = [token, mail].into_iter().flatten().min() else {
+        let report = reporter.and_then(Reporter::next);
+        let Some(next) = [token, mail, report].into_iter().flatten().min() else {
             break;
         };
         now = next.max(now + Duration::seconds(1));

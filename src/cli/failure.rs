@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::app::SetupError;
+use crate::cli::nagios::Service;
 use crate::cli::outbox::word;
 use crate::cli::words;
 use crate::config::Diagnostic;
@@ -17,25 +18,27 @@ use crate::store::mailbook::Refusal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done, or nothing to do.
-    Done = 0,
+    Done,
     /// Unexpected.
-    Unexpected = 1,
+    Unexpected,
     /// The command line is wrong.
-    Usage = 2,
+    Usage,
     /// The config is invalid.
-    Config = 3,
+    Config,
     /// What was named does not exist.
-    NotFound = 4,
+    NotFound,
     /// Refused.
-    Refused = 5,
+    Refused,
     /// Not delivered, or something is uncovered.
-    NotDelivered = 6,
+    NotDelivered,
     /// The store is unusable.
-    Store = 8,
+    Store,
+    /// To a monitor, in its own numbers.
+    Monitor(Service),
 }
 
 impl Exit {
-    /// All of them.
+    /// All of them, but what monitors are told.
     pub const ALL: [Self; 8] = [
         Self::Done,
         Self::Unexpected,
@@ -58,13 +61,29 @@ impl Exit {
             Self::Refused => "refused",
             Self::NotDelivered => "not delivered, or something owed is uncovered",
             Self::Store => "the store is unusable",
+            Self::Monitor(_) => "a state in the monitor's numbers",
+        }
+    }
+
+    /// The number that the process ends with.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Unexpected => 1,
+            Self::Usage => 2,
+            Self::Config => 3,
+            Self::NotFound => 4,
+            Self::Refused => 5,
+            Self::NotDelivered => 6,
+            Self::Store => 8,
+            Self::Monitor(service) => service as u8,
         }
     }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 

@@ -23,6 +23,7 @@ mod list;
 mod logging;
 mod lookup;
 mod man;
+mod nagios;
 mod outbox;
 mod output;
 mod preview;
@@ -52,6 +53,7 @@ use crate::domain::language::Lang;
 use crate::store::Store;
 
 pub use self::failure::{Exit, Failure};
+pub use self::nagios::Service;
 use self::output::Out;
 
 /// Watches over API Entreprise tokens and mails every renewal reminder that is owed.
@@ -169,6 +171,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let lang = wish
         .or_else(|| config::language_of(&file_or_default(cli.config.as_ref())?))
         .unwrap_or_default();
+    let to_monitor = matches!(&cli.command, Command::Status(args) if args.is_for_monitor());
     let mut context = Context {
         file: cli.config,
         lang_wish: wish,
@@ -198,6 +201,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match result {
         Ok(exit) => exit,
         Err(failure) if failure.is_closed_stream() => Exit::Done,
+        Err(failure) if to_monitor => context.out.unknown(&failure),
         Err(failure) => {
             context.out.fail(&failure);
             failure.exit
@@ -216,7 +220,10 @@ fn not_parsed(e: &clap::Error, args: &[OsString]) -> ExitCode {
         return Exit::Done.into();
     }
     let wishes = usage::Wishes::of(args);
-    if e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !wishes.json {
+    if e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        && !wishes.json
+        && !wishes.monitor
+    {
         let _ = e.print();
         return Exit::Usage.into();
     }
@@ -225,7 +232,11 @@ fn not_parsed(e: &clap::Error, args: &[OsString]) -> ExitCode {
         .or_else(lang_of_locale)
         .or_else(|| wishes.lang_of_config())
         .unwrap_or_default();
-    Out::new(wishes.json, lang).fail(&usage::failure(e));
+    let mut out = Out::new(wishes.json, lang);
+    if wishes.monitor {
+        return out.unknown(&usage::failure(e)).into();
+    }
+    out.fail(&usage::failure(e));
     Exit::Usage.into()
 }
 

@@ -6,8 +6,9 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 use serde_json::{Value, json};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Exit, Failure};
 use crate::cli::layout;
+use crate::cli::nagios::{self, Service};
 use crate::config::{Colour, Diagnostic, Source, draw};
 use crate::domain::address::mask_addresses;
 use crate::domain::language::{Lang, Text};
@@ -184,6 +185,16 @@ impl Out {
             let _ = writeln!(self.stdout);
             let _ = self.stdout.flush();
         }
+    }
+
+    /// A failure, to a monitor: the state cannot be found out.
+    pub(super) fn unknown(&mut self, failure: &Failure) -> Exit {
+        // Nobody listens where the stream is closed.
+        let _ = self
+            .stdout
+            .write_all(nagios::unknown(failure, self.lang).as_bytes());
+        let _ = self.stdout.flush();
+        Exit::Monitor(Service::Unknown)
     }
 
     /// Everything is written.

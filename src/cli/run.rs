@@ -54,7 +54,14 @@ async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
     let report = app::take_over(config, &sending.store, Brake::Keep, now).await?;
     alarm_about_missing(&report, context);
     let (ticked, step) = match look.hold {
-        None => (rig.tick(now).await?, rig.deliver(now).await?),
+        None => {
+            let ticked = rig.tick(now).await?;
+            let mut step = rig.deliver(now).await?;
+            rig.tell(now).await?;
+            // What is told of this run leaves with it.
+            step.add(rig.deliver(now).await?);
+            (ticked, step)
+        }
         Some(hold) => {
             context.out.note(&clock_held(hold));
             (Ticked::default(), Step::default())

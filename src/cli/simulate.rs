@@ -173,6 +173,7 @@ async fn play(
     simulate(
         &clerk,
         &app::planner(config),
+        app::reporter(config).as_ref(),
         span.start,
         span.end,
         |now, mails| {

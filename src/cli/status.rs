@@ -1,31 +1,49 @@
 //! `status`: is everything owed covered, when was the last pass, what leaves next, what failed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::app::{Of, View};
 use crate::cli::list::view;
+use crate::cli::nagios::{self, Seen};
 use crate::cli::outbox::word;
 use crate::cli::{At, Context, Exit, Failure, when, words};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::calendar::Calendar;
-use crate::domain::language::{Text, text};
+use crate::domain::language::{Lang, Text, text};
 use crate::domain::lifecycle::State;
 use crate::domain::timekeeping::{self, Hold};
-use crate::health::{Ill, Vitals, clock_held};
+use crate::health::{Ill, RELAY_PATIENCE, Vitals};
 use crate::store::coverage::{Uncovered, Why};
 use crate::store::lock::SenderLock;
 use crate::store::mailbook::{MailRow, Which};
 use crate::store::outbox::MailState;
+use crate::store::telling::Waiting;
 
 /// Uncovered notices and mails shown one by one.
 const SHOWN: usize = 20;
+
+/// Mails that did not arrive concern a monitor for this long.
+const RECENT: Duration = Duration::days(7);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     at: At,
+    /// Answer as a plugin of Nagios and Centreon: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    #[arg(long, conflicts_with = "at")]
+    nagios: bool,
+    /// With `run --once`: how old the last pass may be, as 26h, 90min or 2d
+    #[arg(long, value_name = "AGE", requires = "nagios", value_parser = nagios::max_age)]
+    nagios_max_age: Option<Duration>,
+}
+
+impl Args {
+    /// Whether a monitor asks.
+    pub(super) fn is_for_monitor(&self) -> bool {
+        self.nagios
+    }
 }
 
 /// What there is to tell.
@@ -38,6 +56,9 @@ struct Picture {
     clock: Option<Hold>,
     notices: Vec<(String, u32)>,
     troubled: Vec<MailRow>,
+    waiting: Waiting,
+    expired: u32,
+    ills: Vec<Ill>,
 }
 
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
@@ -50,8 +71,20 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     };
     let now = clock.map_or(now, |hold| hold.best_known(now));
     let picture = look(&config, &view, clock, now).await?;
+    if args.nagios {
+        if context.out.json {
+            return Err(Failure::usage(text!(
+                "--nagios and --json exclude each other",
+                "--nagios et --json s’excluent"
+            )));
+        }
+        let seen = seen(&picture, args.nagios_max_age, now);
+        let (service, lines) = nagios::answer(&seen, context.out.lang);
+        context.out.bytes(lines.as_bytes())?;
+        return Ok(Exit::Monitor(service));
+    }
     if context.out.json {
-        let row = as_json(&picture, &config.calendar);
+        let row = as_json(&picture, &config.calendar, now, context.out.lang);
         context.out.data("status", vec![row])?;
     } else {
         print(&picture, &config.calendar, now, context)?;
@@ -99,7 +132,28 @@ async fn look(
     }
     let tokens = store.tokens().await?;
     let troubled = store.mails(Which::Unfinished, 10_000).await?;
+    let mut ills = Vec::new();
+    if !vitals.uncovered.is_empty() {
+        ills.push(Ill::Uncovered(vitals.uncovered.len()));
+    }
+    ills.extend(clock.map(Ill::ClockHeld));
+    match vitals.count(|s| s == MailState::Held) {
+        0 => {}
+        n => ills.push(Ill::StormHeld(n)),
+    }
+    if let Some((since, why)) = store.relay_trouble().await?
+        && now - since >= RELAY_PATIENCE
+    {
+        ills.push(Ill::Relay { since, why });
+    }
+    match store.lost_notes(&config.contact.key()).await? {
+        0 => {}
+        n => ills.push(Ill::Unread(n)),
+    }
     Ok(Picture {
+        waiting: store.waiting(now - Duration::days(1)).await?,
+        expired: store.standing(now, [now; 3]).await?.expired,
+        ills,
         of: view.of,
         vitals,
         active: tokens.iter().filter(|t| t.state == State::Active).count(),
@@ -114,7 +168,41 @@ async fn look(
     })
 }
 
-fn as_json(p: &Picture, calendar: &Calendar) -> Value {
+/// What a monitor judges.
+fn seen(p: &Picture, max_age: Option<Duration>, now: DateTime<Utc>) -> Seen {
+    let lost = |state| {
+        let recent = p
+            .troubled
+            .iter()
+            .filter(|m| m.state == state && m.settled_at.is_some_and(|at| now - at <= RECENT));
+        u32::try_from(recent.count()).unwrap_or(u32::MAX)
+    };
+    let told = |ill: &Ill| (ill.headline(now), ill.advice());
+    Seen {
+        uncovered: p.vitals.uncovered.len(),
+        running: p.running,
+        pass_age: p.vitals.last_pass.map(|at| now - at),
+        max_age,
+        // What is uncovered is judged by itself.
+        ills: p
+            .ills
+            .iter()
+            .filter(|i| !matches!(i, Ill::Uncovered(_)))
+            .map(told)
+            .collect(),
+        waiting: p.waiting.open,
+        oldest: p.waiting.oldest.map(|at| now - at),
+        put_off: p.waiting.put_off,
+        held: p.vitals.count(|s| s == MailState::Held),
+        refused: lost(MailState::Refused),
+        parked: lost(MailState::Parked),
+        failed: lost(MailState::Failed),
+        tokens: u32::try_from(p.active).unwrap_or(u32::MAX),
+        expired: p.expired,
+    }
+}
+
+fn as_json(p: &Picture, calendar: &Calendar, now: DateTime<Utc>, lang: Lang) -> Value {
     let at = |i: DateTime<Utc>| when::rfc3339(i, calendar);
     let uncovered = p.vitals.uncovered.iter().map(|u| {
         json!({
@@ -128,7 +216,17 @@ fn as_json(p: &Picture, calendar: &Calendar) -> Value {
             "next_at": m.next_at.map(at), "reply": m.reply,
         })
     });
+    let ills = p.ills.iter().map(|ill| {
+        json!({
+            "ill": ill.word(),
+            "what": ill.told(now).in_lang(lang),
+            "do": ill.advice().in_lang(lang),
+        })
+    });
     json!({
+        "ills": ills.collect::<Vec<_>>(),
+        "oldest_open_mail": p.waiting.oldest.map(at),
+        "expired_tokens": p.expired,
         "uncovered": p.vitals.uncovered.len(),
         "uncovered_notices": uncovered.collect::<Vec<_>>(),
         "running": p.running,
@@ -168,13 +266,7 @@ fn print(
             .out
             .say(&missing(u, &when::minute(u.since, calendar)))?;
     }
-    if let Some(hold) = p.clock {
-        context.out.say(&clock_held(hold))?;
-    }
-    let held = p.vitals.count(|s| s == MailState::Held);
-    if held > 0 {
-        context.out.say(&Ill::StormHeld(held).told(now))?;
-    }
+    print_ills(&p.ills, now, context)?;
     context.out.line("")?;
     let lang = context.out.lang;
     let facts = facts(p, calendar, now);
@@ -186,7 +278,20 @@ fn print(
     print_troubled(&p.troubled, calendar, context)
 }
 
-fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> [(Text, Text); 6] {
+/// What is ill besides, each with what a person should do.
+fn print_ills(ills: &[Ill], now: DateTime<Utc>, context: &mut Context) -> Result<(), Failure> {
+    for ill in ills {
+        if !matches!(ill, Ill::Uncovered(_)) {
+            let told = text!("ILL: {{}}", "EN PANNE : {{}}").with(&ill.told(now));
+            context.out.say(&told)?;
+        }
+        let advice = context.out.pick(&ill.advice()).to_owned();
+        context.out.indented(2, &advice)?;
+    }
+    Ok(())
+}
+
+fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> Vec<(Text, Text)> {
     let minute = |at: DateTime<Utc>| {
         let at = when::minute(at, calendar);
         text!("{at}", "{at}")
@@ -204,7 +309,7 @@ fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> [(Text, Text);
     } else {
         text!("not running", "arrêté")
     };
-    [
+    let mut facts = vec![
         (text!("daemon", "service"), daemon),
         (
             text!("last pass", "dernier passage"),
@@ -234,7 +339,15 @@ fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> [(Text, Text);
                 "en attente : {waiting}, acceptés : {sent}"
             ),
         ),
-    ]
+    ];
+    if let Some(oldest) = p.waiting.oldest {
+        let since = minute(oldest);
+        facts.push((
+            text!("oldest of them", "le plus ancien"),
+            text!("waits since {{}}", "attend depuis le {{}}").with(&since),
+        ));
+    }
+    facts
 }
 
 fn print_troubled(

@@ -12,6 +12,8 @@ use crate::domain::language::{Lang, Text, text};
 /// What was wished for on a command line that clap refused.
 pub(super) struct Wishes {
     pub(super) json: bool,
+    /// The answer goes to a monitor, which takes one form only.
+    pub(super) monitor: bool,
     pub(super) lang: Option<Lang>,
     pub(super) file: Option<PathBuf>,
 }
@@ -21,6 +23,7 @@ impl Wishes {
     pub(super) fn of(args: &[OsString]) -> Self {
         let mut wishes = Self {
             json: false,
+            monitor: false,
             lang: None,
             file: None,
         };
@@ -29,6 +32,7 @@ impl Wishes {
             let Some(arg) = arg.to_str() else { continue };
             match arg.split_once('=').unwrap_or((arg, "")) {
                 ("--json", _) => wishes.json = true,
+                ("--nagios", _) => wishes.monitor = true,
                 ("--lang", "") => wishes.lang = args.next().and_then(|l| lang(l.to_str()?)),
                 ("--lang", written) => wishes.lang = lang(written),
                 ("-c" | "--config", "") => wishes.file = args.next().map(PathBuf::from),
@@ -115,6 +119,10 @@ fn hint(e: &clap::Error) -> Text {
     {
         let valid = valid.join(", ");
         return text!("possible values: {valid}", "valeurs possibles : {valid}");
+    }
+    let about = e.get(ContextKind::InvalidArg).map(ToString::to_string);
+    if about.is_some_and(|arg| arg.contains("--nagios-max-age")) {
+        return text!("write it as 26h, 90min or 2d", "l’écrire 26h, 90min ou 2d");
     }
     if e.kind() == ErrorKind::ValueValidation {
         return text!("it takes a whole number", "il y faut un nombre entier");

@@ -100,7 +100,11 @@ fn single(
     Some(match value {
         Some(value) => Effective {
             key: key.path(),
-            value: Some(toml_text(value.get_ref())),
+            value: Some(match (key.path().as_str(), value.get_ref()) {
+                // Its path is a key.
+                ("heartbeat.url", DeValue::String(url)) => string_text(&masked(url)),
+                (_, value) => toml_text(value),
+            }),
             origin: origin(value.span().start, main, sources),
         },
         None => Effective {
@@ -117,6 +121,20 @@ fn default(key: &Key, config: &Config) -> Option<String> {
         (Transport::Smtp(smtp), "mail.smtp.port") => Some(smtp.port.to_string()),
         _ => key.default.map(str::to_owned),
     }
+}
+
+/// An address down to its host: the rest may be a key.
+fn masked(url: &str) -> String {
+    url::Url::parse(url).map_or_else(
+        |_| "…".to_owned(),
+        |url| {
+            format!(
+                "{}://{}/…",
+                url.scheme(),
+                url.host_str().unwrap_or_default()
+            )
+        },
+    )
 }
 
 /// One row for each key that is written in a table of a list.

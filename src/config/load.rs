@@ -388,6 +388,8 @@ fn assemble(file: PathBuf, digest: String, settings: Settings, tokens: Vec<Decla
         mail: settings.mail,
         renewal: settings.renewal,
         retention: settings.retention,
+        heartbeat: settings.heartbeat,
+        reports: settings.reports,
         tokens,
     }
 }

@@ -304,7 +304,8 @@ fn read_auth(table: &Table<'_>, directory: &Path, need: Need, report: &mut Repor
             ));
     }
     let username = username.and_then(|v| v.words(report));
-    let password = password.and_then(|v| secret::source(&v, directory, need, report));
+    let password =
+        password.and_then(|v| secret::source(&v, &secret::PASSWORD, directory, need, report));
     Some(Auth {
         username: username?,
         password: password?,

@@ -9,6 +9,7 @@ mod diagnostic;
 mod draw;
 mod effective;
 mod glance;
+mod health;
 mod keys;
 mod load;
 mod mail;
@@ -26,6 +27,7 @@ pub use diagnostic::{Diagnostic, DiagnosticRow, Place, Severity};
 pub use draw::{Colour, draw};
 pub use effective::{Effective, Origin};
 pub use glance::{Glance, glance};
+pub use health::beacon;
 pub use keys::{KEYS, Key};
 pub use load::{DEFAULT_FILES, Loaded, Rejected, Surroundings, default_file, language_of, load};
 pub use source::Source;
@@ -33,6 +35,8 @@ pub use source::Source;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use secrecy::SecretString;
 
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::Calendar;
@@ -74,6 +78,10 @@ pub struct Config {
     pub renewal: Renewal,
     /// How long people stay named.
     pub retention: Retention,
+    /// Whom to tell after each pass that the watch is well; `None`: nobody.
+    pub heartbeat: Option<Heartbeat>,
+    /// The weekly report.
+    pub reports: Reports,
     /// The tokens of the files, in order of declaration.
     pub tokens: Vec<Declared>,
 }
@@ -244,4 +252,41 @@ impl Default for Retention {
             names: Some(36),
         }
     }
+}
+
+/// Whom to tell after each pass that the watch is well, or that it is not.
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    /// Where.
+    pub url: Beacon,
+    /// How; `None`: as its path shows.
+    pub form: Option<Form>,
+}
+
+/// Where the address of a heartbeat is: it carries a key.
+#[derive(Debug, Clone)]
+pub enum Beacon {
+    /// In the file.
+    Url(SecretString),
+    /// Elsewhere; it is read when it is used.
+    Secret(SecretSource),
+}
+
+/// How a monitor wants to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// <https://healthchecks.io/docs/http_api/>: the address for success, `/fail` after it for
+    /// failure, with the reason as body.
+    Healthchecks,
+    /// Uptime Kuma's push monitor: `?status=up&msg=OK&ping=`, `?status=down&msg=REASON`.
+    UptimeKuma,
+}
+
+/// The weekly report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reports {
+    /// Whether it is sent.
+    pub weekly: bool,
+    /// To whom; empty: the contact.
+    pub recipients: Vec<Address>,
 }

@@ -241,7 +241,7 @@ impl<'t> Table<'t> {
             if written.is_empty() || !is_safe(written, &span, report) {
                 continue;
             }
-            if self.kind.starts_with("mail.smtp") {
+            if self.kind.starts_with("mail.smtp") || self.kind.starts_with("heartbeat") {
                 // It may be the password under another name.
                 report.hide(&self.file.span(value.span()));
             }

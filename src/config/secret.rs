@@ -158,31 +158,63 @@ fn read(path: &Path) -> Result<String, Invalid> {
         })
 }
 
+/// A key whose value is where a secret is.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Its name in the catalogue.
+    table: &'static str,
+    name: &'static str,
+    example: &'static str,
+    message: fn() -> Text,
+}
+
+/// `mail.smtp.password`.
+pub(super) const PASSWORD: Asked = Asked {
+    table: "mail.smtp.password",
+    name: "password",
+    example: "smtp.password",
+    message: || {
+        text!(
+            "a password must not stand in this file",
+            "un mot de passe n’a pas sa place dans ce fichier"
+        )
+    },
+};
+
+/// `heartbeat.url`, where it is not written itself.
+pub(super) const HEARTBEAT: Asked = Asked {
+    table: "heartbeat.url",
+    name: "url",
+    example: "heartbeat.url",
+    message: || {
+        text!(
+            "this is neither an address nor where one is",
+            "ceci n’est ni une adresse ni l’endroit où elle se trouve"
+        )
+    },
+};
+
 /// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`. Whatever else is written
 /// may be the secret itself: it is hidden from every excerpt and never repeated.
 pub(super) fn source(
     value: &Value<'_>,
+    asked: &Asked,
     directory: &Path,
     needed: Need,
     report: &mut Report,
 ) -> Option<SecretSource> {
+    let Asked { name, example, .. } = asked;
     let refuse = |report: &mut Report| {
         report.hide(&value.span);
         report
-            .error(
-                &value.span,
-                text!(
-                    "a password must not stand in this file",
-                    "un mot de passe n’a pas sa place dans ce fichier"
-                ),
-            )
+            .error(&value.span, (asked.message)())
             .help(text!(
-                "write where it is: password = {{ credential = \"smtp.password\" }}, or {{ file = \"…\" }}, or {{ env = \"…\" }}; and change it if this file was shared",
-                "écrire où il est : password = {{ credential = \"smtp.password\" }}, ou {{ file = \"…\" }}, ou {{ env = \"…\" }} ; et le changer si ce fichier a été partagé"
+                "write where it is: {name} = {{ credential = \"{example}\" }}, or {{ file = \"…\" }}, or {{ env = \"…\" }}; and change it if this file was shared",
+                "écrire où il est : {name} = {{ credential = \"{example}\" }}, ou {{ file = \"…\" }}, ou {{ env = \"…\" }} ; et le changer si ce fichier a été partagé"
             ));
         None
     };
-    let Some(table) = value.as_table("mail.smtp.password") else {
+    let Some(table) = value.as_table(asked.table) else {
         return refuse(report);
     };
     let known = ["credential", "file", "env"].map(|k| table.get(k));
@@ -216,8 +248,8 @@ pub(super) fn source(
             report.warning(
                 &file.span,
                 text!(
-                    "{shown} cannot be found; it is read when a mail leaves",
-                    "{shown} est introuvable ; il est lu au départ d’un courriel"
+                    "{shown} cannot be found; it is read when it is used",
+                    "{shown} est introuvable ; il est lu au moment de son usage"
                 ),
             );
         }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 
 use crate::config::diagnostic::Report;
+use crate::config::health::{read_heartbeat, read_reports};
 use crate::config::mail;
 use crate::config::reader::Table;
 use crate::config::scalar::Value;
 use crate::config::values::{host, sqlite, zone};
-use crate::config::{Mail, Renewal, Retention};
+use crate::config::{Heartbeat, Mail, Renewal, Reports, Retention};
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::{Calendar, Days, Window};
 use crate::domain::language::{Invalid, Lang, text};
@@ -37,6 +38,8 @@ pub(super) struct Settings {
     pub(super) mail: Mail,
     pub(super) renewal: Renewal,
     pub(super) retention: Retention,
+    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) reports: Reports,
 }
 
 /// Reads the main file. Where something is wrong the default stands in, so that the rest can
@@ -83,6 +86,8 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> S
         mail: mail::read(root, directory, report),
         renewal,
         retention: read_retention(root, report),
+        heartbeat: read_heartbeat(root, directory, report),
+        reports: read_reports(root, report),
     }
 }
 

@@ -198,6 +198,17 @@ fn passwords(text: &str) -> Vec<Range<usize>> {
         let to = text[from..].find("\n[").map_or(text.len(), |n| from + n);
         found.push(from..to);
     }
+    // The path of a heartbeat's address is a key.
+    for (at, header) in text.match_indices("[heartbeat]") {
+        let from = at + header.len();
+        let to = text[from..].find("\n[").map_or(text.len(), |n| from + n);
+        for (scheme, _) in text[from..to].match_indices("://") {
+            let host = from + scheme + 3;
+            let line = text[host..to].find('\n').map_or(to, |n| host + n);
+            let path = text[host..line].find('/').map_or(line, |n| host + n);
+            found.push(path..line);
+        }
+    }
     found
 }
 
@@ -288,6 +299,7 @@ mod tests {
             "pasword = hunter2",
             "password.value = hunter2",
             "[mail.smtp.password]\nvalue = hunter2\n",
+            "[heartbeat]\nurl = \"https://hc-ping.com/hunter2\n",
             "x = { host = 'a', password = 'hunter2' }",
             "url = \"postgres://jetond:hunter2@db/x\"",
             "password = \"\"\"\nhunter2\"\"\"",

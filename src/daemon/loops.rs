@@ -7,10 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio_cron_scheduler::{Job, JobScheduler};
 
+use crate::app::Rig;
 use crate::clock;
 use crate::daemon::{Shared, status};
+use crate::heartbeat::Pulse;
+use crate::store::error::StoreError;
 use crate::systemd;
 
 /// Without a hint for this long, the tick comes by itself.
@@ -50,17 +54,34 @@ pub(super) async fn tick_loop(shared: Arc<Shared>) {
         let (now, ticked) = (passed.at, passed.done);
         shared.watch.clock(passed.hold);
         let said = ticked.as_ref().map(drop).map_err(ToString::to_string);
+        let is_good = ticked.is_ok();
         shared.watch.pass(said, now);
         match ticked {
             Ok(done) => {
                 if done.owed > 0 || done.absorbed > 0 {
                     tracing::info!(owed = done.owed, absorbed = done.absorbed, "planned");
                 }
+                // A date that is not believed is nothing to report by.
+                if passed.hold.is_none()
+                    && let Err(e) = tell(&shared, &rig, now).await
+                {
+                    shared.watch.no_room(&e, now);
+                    tracing::error!(error = %e, "a note could not be queued; it is tried again");
+                }
                 shared.mail_hint.notify_one();
             }
-            Err(e) => tracing::error!(error = %e, "a tick failed; it is tried again"),
+            Err(e) => {
+                shared.watch.no_room(&e, now);
+                tracing::error!(error = %e, "a tick failed; it is tried again");
+            }
         }
         let found = shared.watch.look(&rig, now).await;
+        if let Some(heartbeat) = &rig.heartbeat
+            && (is_good || !found.ills.is_empty())
+        {
+            let pulse = Pulse::of(&found.ills, now);
+            shared.beats.leave(heartbeat, pulse);
+        }
         let uncovered = found.vitals.as_ref().map(|v| v.uncovered.len());
         tracing::debug!(ills = found.ills.len(), uncovered, "a pass");
         let desk = &rig.sender.clerk().desk;
@@ -82,6 +103,17 @@ pub(super) async fn tick_loop(shared: Arc<Shared>) {
     }
 }
 
+/// What the watch tells of itself, after a pass that was written.
+async fn tell(shared: &Shared, rig: &Rig, now: DateTime<Utc>) -> Result<(), StoreError> {
+    rig.tell(now).await?;
+    if let Some(since) = shared.watch.full_since() {
+        let store = &rig.sender.clerk().store;
+        rig.teller.disk(store, since, now).await?;
+        shared.watch.room_again();
+    }
+    Ok(())
+}
+
 pub(super) async fn delivery_loop(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
         let rig = shared.rig();
@@ -92,12 +124,19 @@ pub(super) async fn delivery_loop(shared: Arc<Shared>) {
         match stepped {
             // There may be more: look again at once, at the time that it is then.
             Ok(step) if step.claimed > 0 => {
+                if step.has_lost() {
+                    rig.teller.a_reminder_failed();
+                }
                 // What waited for one of these mails is taken up by a tick.
                 shared.tick_hint.notify_one();
                 continue;
             }
             Ok(_) => {}
-            Err(e) => tracing::error!(error = %e, "a delivery failed; it is tried again"),
+            Err(e) => {
+                shared.watch.no_room(&e, now);
+                rig.teller.a_reminder_failed();
+                tracing::error!(error = %e, "a delivery failed; it is tried again");
+            }
         }
         tokio::select! {
             () = shared.mail_hint.notified() => {}

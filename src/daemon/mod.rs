@@ -26,6 +26,7 @@ use crate::app::{self, Rig, SendingStore, SetupError};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::language::text;
+use crate::heartbeat::{Beats, Pinger};
 use crate::renewal::reconcile::Brake;
 use crate::systemd;
 
@@ -89,6 +90,7 @@ struct Shared {
     /// The generation with which the last pass began.
     passed: published::Sender<u64>,
     reloaded: Mutex<Option<Reloaded>>,
+    beats: Beats,
     stopping: CancellationToken,
 }
 
@@ -177,6 +179,7 @@ pub async fn run(
         answers: AtomicU64::new(0),
         passed: published::Sender::new(0),
         reloaded: Mutex::default(),
+        beats: Beats::start(Pinger::default(), stopping.clone()),
         stopping: stopping.clone(),
     });
     let begun = text!("the first pass runs", "premier passage en cours");

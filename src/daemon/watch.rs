@@ -13,7 +13,7 @@ use crate::app::Rig;
 use crate::delivery::clerk::Clerk;
 use crate::domain::timekeeping::Hold;
 use crate::health::{Ill, PASS_PATIENCE, RELAY_PATIENCE, Vitals};
-use crate::store::error::Result as StoreResult;
+use crate::store::error::{Result as StoreResult, StoreError};
 use crate::store::outbox::MailState;
 
 /// Measuring takes at most a twentieth of the time: while a backlog leaves, passes come often.
@@ -32,6 +32,7 @@ pub(super) struct Watch {
     deliveries: Mutex<Trouble>,
     clock: Mutex<Option<Hold>>,
     known: Mutex<Vec<Ill>>,
+    full: Mutex<Option<DateTime<Utc>>>,
     measured: Mutex<Option<Measured>>,
     /// When what was last found is to be measured anew, because it was not fresh.
     stale_until: Mutex<Option<Instant>>,
@@ -69,6 +70,24 @@ impl Watch {
         *self.clock.lock().expect("no holder panics") = hold;
     }
 
+    /// Notes that the store failed for want of room on its disk.
+    pub(super) fn no_room(&self, e: &StoreError, now: DateTime<Utc>) {
+        if matches!(e, StoreError::Full(_)) {
+            let mut full = self.full.lock().expect("no holder panics");
+            full.get_or_insert(now);
+        }
+    }
+
+    /// Since when the disk has had no room, as far as is known.
+    pub(super) fn full_since(&self) -> Option<DateTime<Utc>> {
+        *self.full.lock().expect("no holder panics")
+    }
+
+    /// Notes that there is room again.
+    pub(super) fn room_again(&self) {
+        *self.full.lock().expect("no holder panics") = None;
+    }
+
     /// Looks at everything.
     pub(super) async fn look(&self, rig: &Rig, now: DateTime<Utc>) -> Findings {
         let clerk = rig.sender.clerk();
@@ -83,6 +102,12 @@ impl Watch {
                 let held = vitals.count(|s| s == MailState::Held);
                 if held > 0 {
                     ills.push(Ill::StormHeld(held));
+                }
+                let contact = clerk.desk.contact.key();
+                match clerk.store.lost_notes(&contact).await {
+                    Ok(0) => {}
+                    Ok(n) => ills.push(Ill::Unread(n)),
+                    Err(e) => self.pass(Err(e.to_string()), now),
                 }
                 Some(vitals)
             }
@@ -106,6 +131,9 @@ impl Watch {
             && now - since >= RELAY_PATIENCE
         {
             ills.push(Ill::Relay { since, why });
+        }
+        if let Some(since) = self.full_since() {
+            ills.push(Ill::Disk { since });
         }
         self.log_changes(&ills, now);
         Findings { vitals, ills }

@@ -12,6 +12,7 @@ pub struct Circuit {
     since: Option<DateTime<Utc>>,
     open_until: Option<DateTime<Utc>>,
     why: String,
+    answered: bool,
 }
 
 impl Circuit {
@@ -25,9 +26,15 @@ impl Circuit {
         self.since.map(|since| (since, self.why.as_str()))
     }
 
+    /// Whether the relay answered when it was last used.
+    pub fn answered(&self) -> bool {
+        self.answered
+    }
+
     /// The relay failed; answers until when it is left alone.
     pub fn fail(&mut self, outage: Outage, why: &str, now: DateTime<Utc>) -> DateTime<Utc> {
         self.failures += 1;
+        self.answered = false;
         self.since.get_or_insert(now);
         why.clone_into(&mut self.why);
         let until = now + circuit_pause(outage, self.failures);
@@ -37,6 +44,9 @@ impl Circuit {
 
     /// The relay answered a mail.
     pub fn close(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            answered: true,
+            ..Self::default()
+        };
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! *Sent* is recorded when a mail server has answered 250 to that message, never earlier.
 
+pub mod alarms;
 pub mod circuit;
 pub mod clerk;
 pub mod compose;
@@ -11,6 +12,7 @@ pub mod holds;
 pub mod notes;
 pub mod outcome;
 pub mod recorder;
+pub mod report;
 pub mod sender;
 pub mod sender_domain;
 pub mod smtp;

@@ -85,7 +85,8 @@ impl Words {
         })
     }
 
-    fn to_row(&self) -> String {
+    /// The words as a row.
+    pub fn to_row(&self) -> String {
         let both = |t: &Text| json!({"en": t.en, "fr": t.fr});
         json!({
             "subject": both(&self.subject),

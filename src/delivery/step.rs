@@ -47,6 +47,11 @@ impl Step {
         self.deferred + self.refused + self.parked + self.failed + self.in_doubt + self.returned > 0
     }
 
+    /// Whether a mail ended without having been accepted.
+    pub fn has_lost(&self) -> bool {
+        self.refused + self.parked + self.failed > 0
+    }
+
     pub(super) fn count(&mut self, settlement: &Settlement) {
         match settlement {
             Settlement::Sent { .. } => self.sent += 1,

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod privacy;
 pub mod record;
 pub mod settle;
+pub mod telling;
 pub mod watch;
 
 use std::path::{Path, PathBuf};

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::{Config, Diagnostic, Loaded, Transport};
 use crate::delivery::outcome::{RelayFault, RelayFaultKind};
 use crate::domain::language::{Text, text};
+use crate::heartbeat;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::lock::SenderLock;
@@ -145,6 +146,17 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     } else if !args.file {
         findings.push(transport(config));
     }
+
+    findings.extend(config.heartbeat.as_ref().map(|heartbeat| {
+        let place = heartbeat::place(heartbeat);
+        Finding::well(
+            "heartbeat",
+            text!(
+                "after each pass, to {place}",
+                "après chaque passage, à {place}"
+            ),
+        )
+    }));
 
     let exit = findings
         .iter()

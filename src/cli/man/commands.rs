@@ -158,7 +158,7 @@ fn closing_of_the_program(roff: &mut Roff) {
     table(roff, &SIGNALS);
     part(roff, "EXIT STATUS");
     for exit in Exit::ALL {
-        entry(roff, vec![bold((exit as u8).to_string())], exit.meaning());
+        entry(roff, vec![bold(exit.code().to_string())], exit.meaning());
     }
     part(roff, "EXAMPLES");
     for (example, what) in EXAMPLES {

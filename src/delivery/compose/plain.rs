@@ -68,6 +68,10 @@ fn wrap(line: &str, out: &mut String) {
 /// Where the value of an aligned line begins: after the last run of two or more spaces in its
 /// first columns. Continuation lines start there.
 fn hanging_indent(line: &str) -> usize {
+    // An entry of a list.
+    if line.starts_with("- ") {
+        return 2;
+    }
     let head: Vec<char> = line.chars().take(24).collect();
     head.windows(3)
         .rposition(|w| w[0] == ' ' && w[1] == ' ' && w[2] != ' ')

@@ -100,6 +100,10 @@ pub(super) struct NoteView<'a> {
 struct Paragraph {
     words: String,
     is_link: bool,
+    /// It stands over the next one.
+    is_heading: bool,
+    /// The entries, where the paragraph is a list.
+    items: Vec<String>,
 }
 
 fn frame<'a>(envelope: &Envelope, subject: &'a str) -> Frame<'a> {
@@ -114,21 +118,38 @@ fn frame<'a>(envelope: &Envelope, subject: &'a str) -> Frame<'a> {
 
 /// A note in the words of its language.
 pub(super) fn note<'a>(note: &Note, envelope: &Envelope, subject: &'a str) -> NoteView<'a> {
-    let paragraphs = note.body.iter().map(|p| {
-        let said = p.in_lang(envelope.lang);
-        let is_link = said.starts_with("https://")
-            && !said.contains(|c: char| c.is_whitespace() || is_hazardous(c));
-        let lines: Vec<String> = said.lines().map(tidy_name).collect();
-        let words = if is_link {
-            said.to_owned()
-        } else {
-            lines.join("\n")
-        };
-        Paragraph { words, is_link }
-    });
+    let paragraphs = note
+        .body
+        .iter()
+        .map(|p| paragraph(p.in_lang(envelope.lang)));
     NoteView {
         frame: frame(envelope, subject),
         paragraphs: paragraphs.collect(),
+    }
+}
+
+fn paragraph(said: &str) -> Paragraph {
+    let is_link = said.starts_with("https://")
+        && !said.contains(|c: char| c.is_whitespace() || is_hazardous(c));
+    if is_link {
+        return Paragraph {
+            words: said.to_owned(),
+            is_link,
+            is_heading: false,
+            items: Vec::new(),
+        };
+    }
+    let heading = said.strip_prefix("## ");
+    let items: Option<Vec<String>> = said
+        .lines()
+        .map(|line| line.strip_prefix("- ").map(tidy_name))
+        .collect();
+    let lines: Vec<String> = heading.unwrap_or(said).lines().map(tidy_name).collect();
+    Paragraph {
+        words: lines.join("\n"),
+        is_link,
+        is_heading: heading.is_some(),
+        items: items.unwrap_or_default(),
     }
 }
 

@@ -155,6 +155,11 @@ impl Sender {
             .map(|(since, why)| (since, why.to_owned()))
     }
 
+    /// Whether the relay answered when it was last used.
+    pub fn relay_answered(&self) -> bool {
+        self.relay().circuit.answered()
+    }
+
     /// Sends one batch of what may leave at `now`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod backup;
 mod faults;
+mod nagios;
 mod permissions;
 mod place;
 mod promises;

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use tokio_rustls::TlsAcceptor;
 
-pub(crate) use self::certificate::Cert;
+pub(crate) use self::certificate::{Cert, acceptor};
 
 /// How long a client may take to come; it takes a moment.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -19,7 +19,7 @@ pub(crate) enum Cert {
 }
 
 /// A server's identity of this kind; writes the authority to be trusted to `authority`.
-pub(super) fn acceptor(cert: Cert, authority: &Path) -> TlsAcceptor {
+pub(crate) fn acceptor(cert: Cert, authority: &Path) -> TlsAcceptor {
     let issuer = || {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,0 +1,367 @@
+//! `status --nagios`: the state of the watch as a plugin of Nagios and Centreon tells it.
+//!
+//! The form is that of the Monitoring Plugins Development Guidelines: one line with the state
+//! and the figures, then lines for people; the exit code is the state, 0 to 3, which is not what
+//! this program's exit codes mean elsewhere. Nothing here holds an address.
+
+use std::fmt::Write as _;
+
+use chrono::Duration;
+
+use crate::cli::Failure;
+use crate::domain::language::{Lang, Text, text};
+use crate::health::{PASS_PATIENCE, span};
+
+/// The state of a service; its number is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// All is well.
+    Ok = 0,
+    /// A person should look, today or tomorrow.
+    Warning = 1,
+    /// Reminders are missing, or will be.
+    Critical = 2,
+    /// It cannot be found out.
+    Unknown = 3,
+}
+
+impl Service {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// What is found wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) service: Service,
+    pub(super) what: Text,
+    pub(super) advice: Text,
+}
+
+/// A figure, with the bounds from which it is a warning and critical.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Figure {
+    pub(super) label: &'static str,
+    pub(super) value: i64,
+    pub(super) unit: &'static str,
+    pub(super) warning: Option<i64>,
+    pub(super) critical: Option<i64>,
+}
+
+impl Figure {
+    /// So many of something.
+    pub(super) fn count(label: &'static str, value: impl TryInto<i64>) -> Self {
+        Self {
+            label,
+            value: value.try_into().unwrap_or(i64::MAX),
+            unit: "",
+            warning: None,
+            critical: None,
+        }
+    }
+
+    /// A span of time, in seconds.
+    pub(super) fn age(label: &'static str, age: Duration) -> Self {
+        Self {
+            unit: "s",
+            ..Self::count(label, age.num_seconds().max(0))
+        }
+    }
+
+    /// More than `bound` is a warning.
+    pub(super) fn warns_above(self, bound: i64) -> Self {
+        Self {
+            warning: Some(bound),
+            ..self
+        }
+    }
+
+    /// More than `bound` is critical.
+    pub(super) fn critical_above(self, bound: i64) -> Self {
+        Self {
+            critical: Some(bound),
+            ..self
+        }
+    }
+
+    /// `label=value[unit];warning;critical;0`
+    fn written(&self) -> String {
+        let bound = |b: Option<i64>| b.map_or_else(String::new, |b| b.to_string());
+        let (w, c) = (bound(self.warning), bound(self.critical));
+        format!("{}={}{};{w};{c};0", self.label, self.value, self.unit)
+    }
+}
+
+/// What there is to judge.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) uncovered: usize,
+    pub(super) running: bool,
+    /// The time since the last pass; `None`: there was none.
+    pub(super) pass_age: Option<Duration>,
+    /// How old the last pass may be where no daemon is expected to run.
+    pub(super) max_age: Option<Duration>,
+    pub(super) ills: Vec<(Text, Text)>,
+    pub(super) waiting: u32,
+    pub(super) oldest: Option<Duration>,
+    pub(super) put_off: u32,
+    pub(super) held: u32,
+    pub(super) refused: u32,
+    pub(super) parked: u32,
+    pub(super) failed: u32,
+    pub(super) tokens: u32,
+    pub(super) expired: u32,
+}
+
+impl Seen {
+    /// What is wrong.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let mut add = |service, what, advice| {
+            found.push(Finding {
+                service,
+                what,
+                advice,
+            });
+        };
+        if self.uncovered > 0 {
+            let n = self.uncovered;
+            add(
+                Service::Critical,
+                text!(
+                    "{n} owed reminders missing",
+                    "rappels dus qui manquent : {n}"
+                ),
+                text!(
+                    "`jetond status` lists them, `jetond explain ID` says why.",
+                    "`jetond status` en donne la liste, `jetond explain ID` dit pourquoi."
+                ),
+            );
+        }
+        let patience = self.max_age.unwrap_or(PASS_PATIENCE);
+        let start = || {
+            text!(
+                "Start `jetond run`, or see why its timer does not fire.",
+                "Démarrer `jetond run`, ou voir pourquoi son minuteur ne se déclenche pas."
+            )
+        };
+        if self.max_age.is_none() && !self.running {
+            add(
+                Service::Critical,
+                text!("the daemon does not run", "le service ne tourne pas"),
+                start(),
+            );
+        }
+        match self.pass_age {
+            Some(age) if age > patience => add(
+                Service::Critical,
+                text!("the last pass was {{}}", "le dernier passage date : {{}}").with(&since(age)),
+                start(),
+            ),
+            Some(_) => {}
+            None => add(
+                Service::Critical,
+                text!("there was no pass yet", "aucun passage n’a encore eu lieu"),
+                start(),
+            ),
+        }
+        for (what, advice) in &self.ills {
+            let advice = text!("{{}}.", "{{}}.").with(advice);
+            add(Service::Warning, what.clone(), advice);
+        }
+        let outbox = || {
+            text!(
+                "`jetond outbox list` shows them; `retry` sends again, `cancel` puts aside.",
+                "`jetond outbox list` les montre ; `retry` renvoie, `cancel` met de côté."
+            )
+        };
+        for (n, what) in [
+            (
+                self.refused,
+                text!("mails refused in 7 days", "courriels refusés en 7 jours"),
+            ),
+            (
+                self.parked,
+                text!("mails parked in 7 days", "courriels mis de côté en 7 jours"),
+            ),
+            (
+                self.failed,
+                text!(
+                    "mails given up in 7 days",
+                    "courriels abandonnés en 7 jours"
+                ),
+            ),
+            (self.held, text!("mails held", "courriels retenus")),
+            (
+                self.put_off,
+                text!(
+                    "mails put off for more than a day",
+                    "courriels remis à plus tard depuis plus d’un jour"
+                ),
+            ),
+        ] {
+            if n > 0 {
+                let what = text!("{n} {{}}", "{n} {{}}").with(&what);
+                add(Service::Warning, what, outbox());
+            }
+        }
+        if self.expired > 0 {
+            let n = self.expired;
+            add(
+                Service::Warning,
+                text!(
+                    "{n} tokens expired and not renewed",
+                    "jetons expirés et non renouvelés : {n}"
+                ),
+                text!(
+                    "Renew them and tell the file the new date; take those that nobody uses out of the file.",
+                    "Les renouveler et inscrire la nouvelle date dans le fichier ; en retirer ceux que personne n’utilise."
+                ),
+            );
+        }
+        found
+    }
+
+    /// The figures, in an order that does not change.
+    pub(super) fn figures(&self) -> Vec<Figure> {
+        let patience = self.max_age.unwrap_or(PASS_PATIENCE).num_seconds();
+        let mut figures = vec![Figure::count("uncovered", self.uncovered).critical_above(0)];
+        if let Some(age) = self.pass_age {
+            figures.push(Figure::age("pass_age", age).critical_above(patience));
+        }
+        figures.push(Figure::count("waiting", self.waiting));
+        figures.push(Figure::age(
+            "oldest",
+            self.oldest.unwrap_or(Duration::zero()),
+        ));
+        for (label, n) in [
+            ("put_off", self.put_off),
+            ("held", self.held),
+            ("refused", self.refused),
+            ("parked", self.parked),
+            ("failed", self.failed),
+        ] {
+            figures.push(Figure::count(label, n).warns_above(0));
+        }
+        figures.push(Figure::count("tokens", self.tokens));
+        figures.push(Figure::count("expired", self.expired).warns_above(0));
+        figures
+    }
+
+    /// What is said where nothing is wrong.
+    pub(super) fn well(&self) -> Text {
+        let (tokens, waiting) = (self.tokens, self.waiting);
+        text!(
+            "0 reminders missing, {tokens} tokens watched, {waiting} mails waiting",
+            "aucun rappel ne manque, jetons sous veille : {tokens}, courriels en attente : {waiting}"
+        )
+    }
+}
+
+/// The whole answer: its state and its lines.
+pub(super) fn answer(seen: &Seen, lang: Lang) -> (Service, String) {
+    let mut findings = seen.findings();
+    findings.sort_by_key(|f| std::cmp::Reverse(f.service));
+    let service = findings.first().map_or(Service::Ok, |f| f.service);
+    let told = if findings.is_empty() {
+        one_line(seen.well().in_lang(lang))
+    } else {
+        let whats: Vec<String> = findings
+            .iter()
+            .map(|f| one_line(f.what.in_lang(lang)))
+            .collect();
+        whats.join(", ")
+    };
+    let figures: Vec<String> = seen.figures().iter().map(Figure::written).collect();
+    let mut lines = format!(
+        "JETOND {} - {told} | {}\n",
+        service.word(),
+        figures.join(" ")
+    );
+    for finding in &findings {
+        let (word, colon) = (finding.service.word(), lang.pick(":", "\u{a0}:"));
+        let what = one_line(finding.what.in_lang(lang));
+        let advice = one_line(finding.advice.in_lang(lang));
+        // Writing to a String cannot fail.
+        let _ = writeln!(lines, "{word}{colon} {what}. {advice}");
+    }
+    (service, lines)
+}
+
+/// What is answered where the state cannot be found out.
+pub(super) fn unknown(failure: &Failure, lang: Lang) -> String {
+    let mut told = failure.message.in_lang(lang).to_owned();
+    let first = failure.details.as_ref().and_then(|d| d.get(0));
+    if let Some(first) = first.and_then(|d| d.get("message")?.as_str()) {
+        let _ = write!(told, "{}{first}", lang.pick(": ", "\u{a0}: "));
+    }
+    if let Some(hint) = &failure.hint {
+        let _ = write!(told, " ({})", hint.in_lang(lang));
+    }
+    format!("JETOND {} - {}\n", Service::Unknown.word(), one_line(&told))
+}
+
+/// One line without what the protocol keeps for itself, and without addresses.
+fn one_line(words: &str) -> String {
+    let shown: Vec<&str> = words
+        .split_whitespace()
+        .map(|word| if word.contains('@') { "…" } else { word })
+        .collect();
+    // Splitting takes no-break spaces too: they come back where French wants them.
+    crate::domain::language::set_in_french(shown.join(" ").replace('|', "/"))
+}
+
+/// Reads how old the last pass may be: `26h`, `90min`, `2d`.
+///
+/// # Errors
+/// What to write instead.
+pub(super) fn max_age(written: &str) -> Result<Duration, String> {
+    let digits = written.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &written[digits.len()..] {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err("write it as 26h, 90min or 2d".to_owned()),
+    };
+    digits
+        .parse::<i64>()
+        .ok()
+        .filter(|n| (1..=100_000).contains(n))
+        .map(|n| Duration::seconds(n * unit))
+        .ok_or_else(|| "write it as 26h, 90min or 2d".to_owned())
+}
+
+/// A span in the words of a finding.
+pub(super) fn since(age: Duration) -> Text {
+    let Text { en, fr } = span(age);
+    text!("{en} ago", "il y a {fr}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_protocol_keeps_for_itself_and_addresses_do_not_come_through() {
+        assert_eq!(
+            one_line("a | b\nfor <c.martin@ville.example>\u{a0}: c"),
+            "a / b for …\u{a0}: c"
+        );
+    }
+
+    #[test]
+    fn an_age_is_read_with_its_unit() {
+        assert_eq!(max_age("26h"), Ok(Duration::hours(26)));
+        assert_eq!(max_age("90min"), Ok(Duration::minutes(90)));
+        for bad in ["26", "h", "-1h", "0h", "1 h", "99999999h", "2w", ""] {
+            assert!(max_age(bad).is_err(), "{bad}");
+        }
+    }
+}
