@@ -191,3 +191,22 @@ fn note(place: &Mutex<Trouble>, said: Result<(), String>, now: DateTime<Utc>) {
         (Err(why), None) => Some((now, why)),
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_lasts_from_its_first_fault_until_a_pass_is_written() {
+        let (watch, minute) = (Watch::default(), chrono::Duration::minutes(1));
+        let start = DateTime::UNIX_EPOCH;
+        watch.no_room(&StoreError::Busy, start);
+        assert_eq!(watch.full_since(), None);
+        for minutes in 1..4 {
+            watch.no_room(&StoreError::Full("13".to_owned()), start + minute * minutes);
+        }
+        assert_eq!(watch.full_since(), Some(start + minute));
+        watch.room_again();
+        assert_eq!(watch.full_since(), None);
+    }
+}

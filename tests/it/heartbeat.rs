@@ -257,3 +257,64 @@ fn the_config_shows_the_host_only() {
     );
     assert!(!shown.contains(KEY));
 }
+
+#[test]
+fn what_is_wrong_with_a_heartbeat_is_told_without_its_key() {
+    let least = "contact = \"dsi@ville.example\"\n[mail]\nfrom = \"jetons@ville.example\"\n";
+    for (keys, said) in [
+        (
+            "form = \"healthchecks\"".to_owned(),
+            "there is a form and no url",
+        ),
+        (
+            format!("url = \"ftp://a.example/{KEY}\""),
+            "begins with https:// or http://",
+        ),
+        (
+            format!("url = \"https://u:{KEY}@a.example/\""),
+            "an account in the address",
+        ),
+        (
+            format!("url = \"hc-ping.com/{KEY}\""),
+            "this is not an address",
+        ),
+        (
+            format!("url = \"https://hc-ping.com/{KEY}"),
+            "config.toml:5:",
+        ),
+        (
+            format!("url = {{ secret = \"{KEY}\" }}"),
+            "neither an address nor where one is",
+        ),
+        (
+            format!("ulr = \"https://hc-ping.com/{KEY}\""),
+            "did you mean `url`?",
+        ),
+        (
+            format!("url = \"https://a.example/{KEY}\"\nform = \"statuscake\""),
+            "unknown form",
+        ),
+    ] {
+        let program = Program::new(&format!("{least}[heartbeat]\n{keys}\n"));
+        let output = program
+            .command(&["check", "--lang", "en"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3), "{keys}");
+        let words = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(words.contains(said), "{keys}: {words}");
+        assert!(!words.contains(KEY), "{words}");
+    }
+    let public = format!("{least}[heartbeat]\nurl = \"http://hc-ping.com/{KEY}\"\n");
+    let output = Program::new(&public)
+        .command(&["check", "--lang", "en"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let words = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(
+        words.contains("travel in clear") && words.contains("after each pass, to hc-ping.com"),
+        "{words}"
+    );
+    assert!(!words.contains(KEY), "{words}");
+}
