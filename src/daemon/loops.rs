@@ -1,4 +1,4 @@
-//! The loops: one plans, one delivers, and the scheduler wakes them each minute.
+//! The loops: one plans, one delivers.
 //!
 //! Each iteration is one public step of the [`Gate`](crate::app::gate::Gate), which looks at the
 //! clock and has the [`Rig`](crate::app::Rig) do it; a loop only waits, logs and stops. What
@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio_cron_scheduler::{Job, JobScheduler};
 
 use crate::app::Rig;
 use crate::clock;
@@ -22,28 +21,6 @@ pub(super) const WITHOUT_A_HINT: Duration = Duration::from_secs(90);
 
 /// Mails with a time of their own (a retry, a probe) are looked at this often.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
-
-/// The scheduler's wake-ups: each minute, in UTC. Without it the loops wake by themselves.
-pub(super) async fn heartbeat(shared: &Arc<Shared>) -> Option<JobScheduler> {
-    let hint = Arc::clone(shared);
-    let start = async {
-        let scheduler = JobScheduler::new().await?;
-        scheduler
-            .add(Job::new("0 * * * * *", move |_, _| {
-                hint.tick_hint.notify_one();
-            })?)
-            .await?;
-        scheduler.start().await?;
-        Ok::<_, tokio_cron_scheduler::JobSchedulerError>(scheduler)
-    };
-    match start.await {
-        Ok(scheduler) => Some(scheduler),
-        Err(e) => {
-            tracing::error!(error = %e, "the scheduler did not start; passes come by themselves");
-            None
-        }
-    }
-}
 
 pub(super) async fn tick_loop(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {

@@ -9,6 +9,7 @@ mod pulse;
 mod reload;
 mod status;
 mod summary;
+mod wakeups;
 mod watch;
 
 use std::path::PathBuf;
@@ -32,10 +33,11 @@ use crate::systemd;
 
 pub use self::summary::Answer;
 
-use self::loops::{delivery_loop, heartbeat, tick_loop};
+use self::loops::{delivery_loop, tick_loop};
 use self::pulse::Pulse;
 use self::reload::reload;
 use self::status::Reloaded;
+use self::wakeups::Wakeups;
 use self::watch::Watch;
 
 /// After SIGTERM, replies are waited for this long.
@@ -201,7 +203,10 @@ pub async fn run(
         let shared = Arc::clone(&shared);
         async move { pulse::follow(&shared).await }
     });
-    let scheduler = heartbeat(&shared).await;
+    let wakeups = Wakeups::start({
+        let shared = Arc::clone(&shared);
+        move || shared.tick_hint.notify_one()
+    });
     ready();
     systemd::ready();
     tracing::info!(store = %config.store.display(), tokens = config.tokens.len(), "watching");
@@ -227,10 +232,7 @@ pub async fn run(
     );
     systemd::stopping(ending.in_lang(config.language));
     stopping.cancel();
-    if let Some(mut scheduler) = scheduler {
-        // It only gives hints; how its shutdown goes does not matter any more.
-        let _ = tokio::time::timeout(Duration::from_secs(1), scheduler.shutdown()).await;
-    }
+    drop(wakeups);
     if let Ended::Asked = ended {
         let both = async {
             let _ = (&mut ticking).await;
