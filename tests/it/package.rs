@@ -2,7 +2,7 @@
 
 mod completions;
 mod config;
-mod deb;
+pub(crate) mod deb;
 mod manual;
 
 use std::path::PathBuf;

@@ -1,6 +1,8 @@
 //! The service under a real systemd, from the first start to the last stop; and the messages to
 //! the service manager, which need none.
 
+mod package;
+
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;

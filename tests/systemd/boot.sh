@@ -7,9 +7,9 @@
 #   tests/systemd/boot.sh TREE SCRIPT OUT [SECONDS]
 #   tests/systemd/boot.sh --can       ends with 0 or 77, and does nothing else
 #
-# TREE is copied over the root first, modes included. OUT is /var/collect inside; what SCRIPT says
-# comes to OUT/output. Ends with its exit code; 124: it took too
-# long; 77, with the reason: this machine cannot do it.
+# TREE is copied over the root first, modes included; steps.sh, from beside SCRIPT, is in /opt. OUT is
+# /var/collect inside; what SCRIPT says comes to OUT/output. Ends with its exit code; 124: it took
+# longer than SECONDS (300); 77, with the reason: this machine cannot do it.
 set -u
 
 leave_out() {
@@ -21,7 +21,7 @@ leave_out() {
     echo "usage: tests/systemd/boot.sh TREE SCRIPT OUT [SECONDS]" >&2
     exit 2
 }
-tree=$(readlink -f -- "$1") script=$(readlink -f -- "${2-}") out=${3-} seconds=${4:-120}
+tree=$(readlink -f -- "$1") script=$(readlink -f -- "${2-}") out=${3-} seconds=${4:-300}
 
 [ "$(id -u)" = 0 ] || leave_out "needs root"
 for tool in unshare mount pivot_root setpriv timeout; do
@@ -56,6 +56,7 @@ cp -a "$tree/." "$root/"
 chmod 755 "$root"
 mkdir -p "$root/etc/systemd/system" "$root/var/collect" "$root/opt" "$root/oldroot" "$out"
 cp "$script" "$root/opt/in-systemd.sh"
+cp "$(dirname "$script")/steps.sh" "$root/opt/"
 cat >"$root/etc/systemd/system/in-systemd.target" <<U
 [Unit]
 Wants=in-systemd.service systemd-journald.service

@@ -1,40 +1,6 @@
 # The service from its first start to its last stop, in a booted systemd. Run by tests/systemd/
 # boot.sh; the binary, the units, a template of the config and the secret are in place.
-set -u
-
-config=/etc/jetond/config.toml
-step=nothing
-
-begin() {
-    step=$1
-    echo "--- $step"
-}
-
-fail() {
-    echo "FAILED in $step: $1"
-    systemctl status jetond --no-pager -l
-    journalctl --no-pager -n 60 -o short
-    exit 1
-}
-
-# What systemd knows of the service.
-of() { systemctl show jetond -P "$1"; }
-
-# Waits until a command succeeds; it takes a moment, at most 20 s.
-until_it() {
-    local what=$1 tries=400
-    shift
-    until "$@"; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || fail "never: $what; status: $(of StatusText)"
-        sleep 0.05
-    done
-}
-
-says() { [[ $(of StatusText) == *"$1"* ]]; }
-active() { [ "$(of ActiveState)" = active ] && [ "$(of SubState)" = running ]; }
-restarts() { [ "$(of NRestarts)" -ge "$1" ]; }
-logged() { journalctl -u jetond --no-pager -o cat "${@:2}" | grep -qF -- "$1"; }
+. /opt/steps.sh
 
 # Writes the config: the template with its dates, and what is given as more.
 write_config() {

@@ -44,7 +44,7 @@ const FILES: [(&str, &str); 22] = [
 const SCRIPTS: [&str; 5] = ["config", "preinst", "postinst", "prerm", "postrm"];
 
 /// Builds the package in a directory.
-fn built(directory: &Path) -> PathBuf {
+pub(crate) fn built(directory: &Path) -> PathBuf {
     let output = Command::new(source("packaging/build-deb.sh"))
         .args(["--binary", env!("CARGO_BIN_EXE_jetond"), "--out"])
         .arg(directory)
@@ -54,7 +54,8 @@ fn built(directory: &Path) -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
-fn dpkg_deb(option: &str, package: &Path, more: &[&str]) -> String {
+/// What dpkg-deb says of a package; it must end well.
+pub(crate) fn dpkg_deb(option: &str, package: &Path, more: &[&str]) -> String {
     let output = Command::new("dpkg-deb")
         .arg(option)
         .arg(package)

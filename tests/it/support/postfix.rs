@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Postfix {
     port: u16,
     place: tempfile::TempDir,
+    /// Its Maildir is `box` in here.
+    mail: PathBuf,
     master: Child,
     _faked: Killed,
 }
@@ -41,15 +43,29 @@ impl Drop for Killed {
 impl Postfix {
     /// Starts one that answers RCPT of these recipients with these replies.
     pub(crate) fn start(refusals: &[(&str, &str)]) -> Option<Self> {
-        let root = debian::unpacked(&["postfix", "fakeroot", "libfakeroot"])?;
         let place = tempfile::tempdir().unwrap();
+        let mail = place.path().join("mail");
+        Self::start_in(place, mail, refusals)
+    }
+
+    /// Starts one whose Maildir is `box` in this directory.
+    pub(crate) fn delivering_to(mail: PathBuf) -> Option<Self> {
+        Self::start_in(tempfile::tempdir().unwrap(), mail, &[])
+    }
+
+    fn start_in(
+        place: tempfile::TempDir,
+        mail: PathBuf,
+        refusals: &[(&str, &str)],
+    ) -> Option<Self> {
+        let root = debian::unpacked(&["postfix", "fakeroot", "libfakeroot"])?;
         // Its daemons reach it under other identities where those are real.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(place.path(), open).unwrap();
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        write_configuration(&root, place.path(), port, refusals);
+        write_configuration(&root, place.path(), &mail, port, refusals);
 
         let faked = Command::new(root.join("usr/bin/faked-tcp"))
             .arg("--foreground")
@@ -86,6 +102,7 @@ impl Postfix {
         let postfix = Self {
             port,
             place,
+            mail,
             master,
             _faked: faked,
         };
@@ -118,7 +135,7 @@ impl Postfix {
         if count == 0 {
             return Vec::new();
         }
-        let new = self.place.path().join("mail/box/new");
+        let new = self.mail.join("box/new");
         self.wait(&format!("{count} messages"), || {
             let entries = std::fs::read_dir(&new).ok()?;
             let files: Vec<_> = entries.map(|e| e.unwrap().path()).collect();
@@ -156,9 +173,15 @@ impl Drop for Postfix {
     }
 }
 
-fn write_configuration(root: &Path, place: &Path, port: u16, refusals: &[(&str, &str)]) {
-    for directory in ["conf", "data", "mail"] {
-        std::fs::create_dir(place.join(directory)).unwrap();
+fn write_configuration(
+    root: &Path,
+    place: &Path,
+    mail: &Path,
+    port: u16,
+    refusals: &[(&str, &str)],
+) {
+    for directory in [&place.join("conf"), &place.join("data"), mail] {
+        std::fs::create_dir(directory).unwrap();
     }
     for directory in [
         "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming",
@@ -173,7 +196,7 @@ fn write_configuration(root: &Path, place: &Path, port: u16, refusals: &[(&str, 
     if refusals.is_empty() {
         access.push_str(" {nobody@invalid = OK}");
     }
-    let (root, place) = (root.display(), place.display());
+    let (root, place, mail) = (root.display(), place.display(), mail.display());
     // The accounts are those every Debian has; under fakeroot they need only exist.
     let main = format!(
         "compatibility_level = 3.6
@@ -196,7 +219,7 @@ alias_maps =
 alias_database =
 in_flow_delay = 0
 virtual_mailbox_domains = ville.example, editeur.example
-virtual_mailbox_base = {place}/mail
+virtual_mailbox_base = {mail}
 virtual_mailbox_maps = static:box/
 virtual_uid_maps = static:8
 virtual_gid_maps = static:8

@@ -48,6 +48,11 @@ impl Machine {
         })
     }
 
+    /// What is `/var/collect` in the machine, also while it runs.
+    pub(crate) fn collected(&self) -> &Path {
+        self.collected.path()
+    }
+
     /// Has a file in it.
     pub(crate) fn file(&self, path: &str, content: &[u8], mode: u32) -> &Self {
         let place = self.tree.path().join(path.trim_start_matches('/'));
