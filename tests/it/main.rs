@@ -15,6 +15,7 @@ mod coverage;
 mod deliverability;
 mod delivery;
 mod demo;
+mod endurance;
 mod heartbeat;
 mod kill;
 mod layout;
