@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
-use crate::delivery::alarms::Draft;
 use crate::delivery::clerk::Clerk;
 use crate::delivery::desk::Desk;
+use crate::delivery::notes::Draft;
 use crate::delivery::report::{Ahead, Beyond, Reporter, SPAN};
 use crate::domain::address::Address;
 use crate::health::RELAY_PATIENCE;

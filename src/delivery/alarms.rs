@@ -8,61 +8,14 @@ use sha2::{Digest, Sha256};
 
 use crate::delivery::compose;
 use crate::delivery::desk::Desk;
-use crate::delivery::notes::Words;
-use crate::domain::address::Address;
+use crate::delivery::notes::Draft;
 use crate::domain::language::{Lang, Text, text};
-use crate::domain::message_id::message_id;
-use crate::store::settle::NewNote;
 use crate::store::telling::Named;
 
 /// Entries of a list in a note; the rest is counted.
 pub const LISTED: usize = 20;
 
-/// A note before it has a recipient.
-#[derive(Debug, Clone)]
-pub struct Draft {
-    /// Its kind.
-    pub kind: &'static str,
-    /// What it is about.
-    pub cause: String,
-    /// The subject.
-    pub subject: Text,
-    /// Paragraphs; one that begins with `## ` is a heading, lines that begin with `- ` a list.
-    pub body: Vec<Text>,
-}
-
 impl Desk {
-    /// A note to somebody, in the language of this desk.
-    pub fn note_to(&self, to: &Address, draft: Draft, now: DateTime<Utc>) -> NewNote {
-        let Draft {
-            kind,
-            cause,
-            subject,
-            body,
-        } = draft;
-        let key = to.key();
-        let mut hash = Sha256::new();
-        hash.update(format!("{kind}\0{cause}\0{key}"));
-        NewNote {
-            kind,
-            cause,
-            recipient: key,
-            address: to.as_str().to_owned(),
-            message_id: message_id(
-                self.calendar.date(now),
-                hash,
-                self.from.address.ascii_domain(),
-            ),
-            words: Words {
-                subject,
-                body,
-                language: self.language,
-            }
-            .to_row(),
-            next_at: self.calendar.next_leave(now),
-        }
-    }
-
     /// The relay has been failing since `since`. It leaves when the relay is back.
     pub fn relay_alarm(&self, since: DateTime<Utc>, why: &str) -> Draft {
         let Text { en, fr } = self.moment(since);

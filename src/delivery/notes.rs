@@ -47,6 +47,19 @@ impl Trouble {
     }
 }
 
+/// A note before it has a recipient.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Its kind.
+    pub kind: &'static str,
+    /// What it is about.
+    pub cause: String,
+    /// The subject.
+    pub subject: Text,
+    /// Paragraphs; one that begins with `## ` is a heading, lines that begin with `- ` a list.
+    pub body: Vec<Text>,
+}
+
 /// A note's words as the store keeps them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
@@ -139,30 +152,16 @@ impl Desk {
             .map(|c| (c.name.as_str(), self.calendar.date(c.expires)))
             .collect();
         readers
-            .into_iter()
-            .map(|(key, (address, language))| {
+            .into_values()
+            .map(|(address, language)| {
                 let (subject, body) = say(trouble, &mail.address, &tokens, reply);
-                let cause = format!("mail:{}", mail.message_id);
-                let mut hash = Sha256::new();
-                hash.update(format!("{}\0{cause}\0{key}", trouble.kind()));
-                NewNote {
+                let draft = Draft {
                     kind: trouble.kind(),
-                    cause,
-                    recipient: key,
-                    address: address.as_str().to_owned(),
-                    message_id: message_id(
-                        self.calendar.date(now),
-                        hash,
-                        self.from.address.ascii_domain(),
-                    ),
-                    words: Words {
-                        subject,
-                        body,
-                        language,
-                    }
-                    .to_row(),
-                    next_at: self.calendar.next_leave(now),
-                }
+                    cause: format!("mail:{}", mail.message_id),
+                    subject,
+                    body,
+                };
+                self.note_in(language, &address, draft, now)
             })
             .collect()
     }
@@ -212,14 +211,36 @@ impl Desk {
         body: Vec<Text>,
         now: DateTime<Utc>,
     ) -> NewNote {
-        let key = self.contact.key();
+        let draft = Draft {
+            kind,
+            cause,
+            subject,
+            body,
+        };
+        self.note_to(&self.contact, draft, now)
+    }
+
+    /// A note to somebody, in the language of this desk.
+    pub fn note_to(&self, to: &Address, draft: Draft, now: DateTime<Utc>) -> NewNote {
+        self.note_in(self.language, to, draft, now)
+    }
+
+    /// A note to somebody who reads this language. Its Message-ID follows from its key.
+    fn note_in(&self, language: Lang, to: &Address, draft: Draft, now: DateTime<Utc>) -> NewNote {
+        let Draft {
+            kind,
+            cause,
+            subject,
+            body,
+        } = draft;
+        let key = to.key();
         let mut hash = Sha256::new();
         hash.update(format!("{kind}\0{cause}\0{key}"));
         NewNote {
             kind,
             cause,
             recipient: key,
-            address: self.contact.as_str().to_owned(),
+            address: to.as_str().to_owned(),
             message_id: message_id(
                 self.calendar.date(now),
                 hash,
@@ -228,7 +249,7 @@ impl Desk {
             words: Words {
                 subject,
                 body,
-                language: self.language,
+                language,
             }
             .to_row(),
             next_at: self.calendar.next_leave(now),

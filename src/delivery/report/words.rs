@@ -4,9 +4,10 @@
 use chrono::{Datelike as _, NaiveDate};
 
 use super::{Ahead, Beyond, Facts};
-use crate::delivery::alarms::{Draft, LISTED, list};
+use crate::delivery::alarms::{LISTED, list};
 use crate::delivery::compose;
 use crate::delivery::desk::Desk;
+use crate::delivery::notes::Draft;
 use crate::domain::language::{Lang, Text, text};
 use crate::store::outbox::MailState;
 use crate::store::telling::{Lost, Standing, Waiting};
