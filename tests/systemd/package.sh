@@ -93,7 +93,7 @@ begin "filled in, started: mails arrive"
 sed -i "s/^contact .*/contact = \"dsi@ville.example\"/
     s/^from .*/from = \"Veille des jetons <jetons@ville.example>\"/
     s/^host .*/host = \"127.0.0.1\"\nport = $port\ntls = \"none\"/
-    s/^window .*/window = \"00:00-24:00\"/" $config
+    s/^window .*/window = \"00:00-24:00\"/" $config || fail "sed"
 token marches-publics 15 '"c.martin@ville.example", "tech@editeur.example"'
 token portail 30 '"c.martin@ville.example", "d.petit@ville.example"'
 token archives 400 '"nobody-yet@ville.example"'
@@ -113,6 +113,8 @@ told "0 reminders are missing"
 ends 3 as nobody jetond status --lang en
 told "$config: reading it is not permitted"
 told "chgrp jetond"
+ends 8 runuser -u nobody -g nogroup -G jetond -- jetond -c $config status --lang en
+told "jetond.db"
 
 begin "reload with a good file"
 pid=$(of MainPID)
@@ -156,7 +158,7 @@ ends 0 systemctl restart jetond
 begin "the relay is down: mails wait, and a backup holds them"
 systemctl stop "$relay.socket" "$relay.service"
 token ecoles 15 '"f.blanc@ville.example"'
-token sports 1 '"g.noir@ville.example"'
+token sports 30 '"g.noir@ville.example"'
 ends 0 systemctl reload jetond
 until_it "they wait" says $'2\u00a0courriels en attente'
 as jetond jetond outbox list --json >/var/collect/waiting.json || fail "outbox list"
@@ -168,6 +170,7 @@ begin "the upgrade restarts the service, and they still wait"
 pid=$(of MainPID)
 package -i /opt/next.deb
 [[ $said != *refuses* && $said != *"installed and enabled"* ]] || fail "it says: $said"
+cmp $config /root/good.toml || fail "the config is another one"
 until_it "the new one" restarted_since "$pid"
 [ "$(readlink "/proc/$(of MainPID)/exe")" = /usr/bin/jetond ] || fail "the old program runs"
 [ "$(dpkg-query -W -f '${Version}' jetond)" = 99-1 ] || fail "which version?"
@@ -191,6 +194,8 @@ until_it "its status" quiet
 ends 5 jetond backup restore $backup --lang en
 told "systemctl stop jetond"
 ends 0 systemctl stop jetond
+ends 0 jetond status --lang en
+told "not running"
 [ "$(of Result)" = success ] || fail "the stop: $(of Result)"
 package -i /opt/next.deb
 [ "$(of ActiveState)" = inactive ] || fail "an upgrade starts what was stopped"
@@ -223,7 +228,7 @@ package -P jetond
 told "the history stays in /var/lib/jetond"
 [ "$(of ActiveState)" = inactive ] || fail "it runs on"
 [ -e /var/lib/jetond/jetond.db ] && [ -e $tokens ] || fail "something is gone"
-[ ! -e $config ] || fail "the config of the package is here"
+[ ! -e $config ] || fail "the config is here"
 ours | comm -13 /root/before - | grep -v '^/var/lib/jetond\|^/etc/jetond$\|^/var/backups/' && fail "this is left"
 
 begin "installed again, as at first; a purge with a yes leaves nothing"

@@ -34,7 +34,7 @@ const WAITED: [&str; 2] = ["f.blanc@ville.example", "g.noir@ville.example"];
 /// Gets notes, the weekly report of a Monday for one.
 const CONTACT: &str = "dsi@ville.example";
 
-/// The package again, with a higher version.
+/// The package again, with a higher version, and with a line more in the config that it brings.
 fn next_version(package: &Path, place: &Path) -> PathBuf {
     let tree = place.join("next");
     dpkg_deb("--raw-extract", package, &[tree.to_str().unwrap()]);
@@ -43,6 +43,9 @@ fn next_version(package: &Path, place: &Path) -> PathBuf {
     let version = format!("\nVersion: {}-1\n", env!("CARGO_PKG_VERSION"));
     assert!(fields.contains(&version), "{fields}");
     std::fs::write(&control, fields.replace(&version, "\nVersion: 99-1\n")).unwrap();
+    let config = tree.join("usr/share/jetond/config.toml");
+    let lines = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, lines + "# A key of the next version.\n").unwrap();
     let next = place.join("next.deb");
     let output = Command::new("dpkg-deb")
         // Nobody keeps it: packing it well would take longer than all the rest.
