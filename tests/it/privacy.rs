@@ -205,7 +205,49 @@ async fn five_years(server: &SmtpServer, retention: &str) -> Town {
         town.now = at(&next);
         town.pass().await;
     }
+    // After a gap the clock has to go on for a week.
+    for _ in 0..8 {
+        town.pass_after(60 * 24).await;
+    }
     town
+}
+
+/// Mails whose text is kept, and mails whose recipient is named.
+async fn texts_and_names(town: &Town) -> (usize, usize) {
+    let (mut texts, mut names) = (0, 0);
+    for mail in town.mails().await {
+        texts += usize::from(town.store().body(mail.no).await.unwrap().is_some());
+        names += usize::from(!mail.address.ends_with("@forgotten.invalid"));
+    }
+    (texts, names)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_clock_years_ahead_clears_nothing() {
+    let server = SmtpServer::start(Script::new());
+    let gone = |people: &[&str]| head(server.port()) + &token("marches", "2026-12-15", people);
+    let start = at("2026-11-20T09:00:00Z");
+    let mut town = Town::start(&gone(&[STAYS, "ancien@ville.example"]), start).await;
+    for _ in 0..12 {
+        town.pass_after(60 * 24).await;
+    }
+    town.reload(&gone(&[STAYS])).await;
+    town.pass_after(1).await;
+    let (texts, names) = texts_and_names(&town).await;
+    assert!(texts > 0 && texts == names);
+    town.now = at("2030-12-05T09:00:00Z");
+    town.start_again().await;
+    for _ in 0..6 {
+        town.pass_after(60 * 24).await;
+        let (still, named) = texts_and_names(&town).await;
+        assert!(still >= texts && named >= names, "{still} {named}");
+    }
+    // It goes on: that is the date.
+    for _ in 0..2 {
+        town.pass_after(60 * 24).await;
+    }
+    let (still, named) = texts_and_names(&town).await;
+    assert!(still < texts && named < names, "{still} {named}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
