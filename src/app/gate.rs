@@ -131,6 +131,9 @@ impl Gate {
         };
         let look = if person {
             inner.recorded = false;
+            if matches!(was, Some(Hold::Behind { .. })) {
+                rig.sender.forget_relay_state();
+            }
             inner.keeper.believe(reading)
         } else {
             inner.keeper.look(reading, record.mark)

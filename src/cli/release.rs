@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::domain::language::{Text, text};
 use crate::domain::timekeeping::{self, Hold};
 use crate::health::clock_held;
+use crate::renewal;
 use crate::store::lock::SenderLock;
 use crate::store::watch::Released;
 
@@ -29,9 +30,16 @@ pub(super) async fn run(
     now: DateTime<Utc>,
 ) -> Result<Exit, Failure> {
     let store = writable(config, dry_run, context).await?;
-    let Released { mails, clock } = match answer {
+    let Released {
+        mails,
+        clock,
+        taken_back,
+    } = match answer {
         Answer::All => store.release(&who(), now).await?,
-        Answer::Clock => store.believe_clock(&who(), now).await?,
+        Answer::Clock => {
+            refuse_an_unset_clock(now)?;
+            renewal::clock::believe(&store, &config.calendar, &who(), now).await?
+        }
     };
     // What a daemon that is no more held is void.
     let clock = clock.filter(|hold| match hold {
@@ -40,11 +48,17 @@ pub(super) async fn run(
     });
     if context.out.json {
         let clock = clock.map(Hold::word);
-        let row = json!({"released": mails, "clock": clock, "dry_run": dry_run});
+        let row = json!({"released": mails, "clock": clock, "taken_back": taken_back, "dry_run": dry_run});
         context.out.data("outbox", vec![row])?;
     } else {
         for line in freed(answer, mails, clock, dry_run) {
             context.out.say(&line)?;
+        }
+        if taken_back > 0 {
+            context.out.say(&text!(
+                "reminders recorded before their day, which will come again: {taken_back}",
+                "rappels consignés avant leur jour, et qui reviendront : {taken_back}"
+            ))?;
         }
     }
     let behind = timekeeping::behind(store.clock_record().await?.mark, now);
@@ -53,6 +67,25 @@ pub(super) async fn run(
     }
     said_if_dry(dry_run, context);
     Ok(Exit::Done)
+}
+
+/// A clock that was never set is right in nobody's eyes; believed, it would undo the record.
+fn refuse_an_unset_clock(now: DateTime<Utc>) -> Result<(), Failure> {
+    match timekeeping::behind(None, now) {
+        None => Ok(()),
+        Some(_) => Err(Failure::new(
+            Exit::Refused,
+            "clock_unset",
+            text!(
+                "the clock of this machine says {now}: it was never set",
+                "l’horloge de cette machine indique {now} : elle n’a jamais été mise à l’heure"
+            ),
+        )
+        .hint(text!(
+            "set the clock (`timedatectl`); then nothing need be released",
+            "mettre l’horloge à l’heure (`timedatectl`) ; il n’y aura plus rien à relâcher"
+        ))),
+    }
 }
 
 /// What a release has freed, in words.

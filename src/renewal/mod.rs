@@ -1,4 +1,5 @@
 //! What a person or the file says happened to a token, recorded once and acted upon at once.
 
+pub mod clock;
 pub mod reconcile;
 mod report;

@@ -388,7 +388,7 @@ impl<'a> Plan<'a> {
 /// Takes back what a new date, schedule or `from_stage` makes undue: owed notices that are not
 /// due any more, absorbed ones whose slot is to come again, and those that lost the notice which
 /// was to speak for them. The next tick owes anew what is due.
-async fn take_back_what_is_not_due(
+pub(super) async fn take_back_what_is_not_due(
     tx: &mut Tx,
     calendar: &Calendar,
     tokens: &[i64],

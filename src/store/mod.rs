@@ -3,6 +3,7 @@
 //! SQLite in WAL mode with full synchronisation, one connection, writes in `BEGIN IMMEDIATE`
 //! transactions. Time is always passed in. Nothing outside this module writes SQL.
 
+pub mod ahead;
 pub mod backup;
 pub mod bodies;
 pub mod copy;

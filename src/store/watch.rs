@@ -49,6 +49,8 @@ pub struct Released {
     pub mails: u32,
     /// The hold of the clock that it ended.
     pub clock: Option<Hold>,
+    /// Notices that a clock ahead of its time had recorded before their day.
+    pub taken_back: u32,
 }
 
 impl Store {
@@ -141,32 +143,50 @@ impl Store {
         }
         let clock = tx.take_ahead().await?;
         if let Some(hold) = clock {
-            tx.journal_belief(who, hold, now).await?;
+            tx.journal_belief(who, hold, 0, now).await?;
         }
         tx.commit().await?;
-        Ok(Released { mails, clock })
+        Ok(Released {
+            mails,
+            clock,
+            taken_back: 0,
+        })
     }
+}
 
-    /// Has everyone believe the clock as it is: the high-water mark becomes `now`, and a
-    /// running daemon's hold ends. Mails that are held stay so.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn believe_clock(&self, who: &str, now: DateTime<Utc>) -> Result<Released> {
-        let mut tx = self.begin().await?;
-        let mark = tx.setting(MARK).await?.and_then(|s| s.parse().ok());
-        let ahead = tx.take_ahead().await?;
-        let clock = timekeeping::behind(mark.map(instant), now).or(ahead);
-        tx.set(MARK, &seconds(now).to_string()).await?;
-        if let Some(hold) = clock {
-            tx.journal_belief(who, hold, now).await?;
-        }
-        tx.commit().await?;
-        Ok(Released { mails: 0, clock })
+impl Released {
+    /// Whether it ended the hold of a clock that is behind the latest pass.
+    pub fn was_behind(&self) -> bool {
+        matches!(self.clock, Some(Hold::Behind { .. }))
     }
 }
 
 impl Tx {
+    /// Sets the high-water mark to `now` and ends a daemon's hold; where the mark was ahead, what
+    /// was recorded by it is taken back.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn believe_clock(&mut self, who: &str, now: DateTime<Utc>) -> Result<Released> {
+        let mark = self.setting(MARK).await?.and_then(|s| s.parse().ok());
+        let ahead = self.take_ahead().await?;
+        let behind = mark.and_then(|mark| timekeeping::behind(Some(instant(mark)), now));
+        let taken_back = match behind {
+            Some(_) => self.take_back_what_was_ahead(now).await?,
+            None => 0,
+        };
+        self.set(MARK, &seconds(now).to_string()).await?;
+        let clock = behind.or(ahead);
+        if let Some(hold) = clock {
+            self.journal_belief(who, hold, taken_back, now).await?;
+        }
+        Ok(Released {
+            mails: 0,
+            clock,
+            taken_back,
+        })
+    }
+
     /// The reminder mails that have not left and are late: not those on their way, nor those
     /// whose wait a rule or a hold has allowed.
     ///
@@ -251,13 +271,19 @@ impl Tx {
         Ok(())
     }
 
-    async fn journal_belief(&mut self, who: &str, hold: Hold, now: DateTime<Utc>) -> Result<()> {
+    async fn journal_belief(
+        &mut self,
+        who: &str,
+        hold: Hold,
+        taken_back: u32,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
         let detail = match hold {
             Hold::Ahead { since, by } => {
                 json!({"was": "ahead", "seconds": by.num_seconds(), "since": since.to_rfc3339()})
             }
             Hold::Behind { until, by } => {
-                json!({"was": "behind", "seconds": by.num_seconds(), "until": until.to_rfc3339()})
+                json!({"was": "behind", "seconds": by.num_seconds(), "until": until.to_rfc3339(), "taken_back": taken_back})
             }
         };
         let entry = Entry {

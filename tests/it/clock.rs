@@ -3,3 +3,4 @@
 
 mod injected;
 mod real;
+mod taken_back;

@@ -21,6 +21,10 @@ use crate::store::telling::{Lost, Named, Standing, Waiting};
 /// The setting that holds the Monday of the last week that was dealt with.
 const DONE: &str = "report_week";
 
+/// No slot of a next report is farther away, holidays included; one that is was found while the
+/// clock ran ahead.
+const FARTHEST: Duration = Duration::days(15);
+
 /// How far back and ahead a report looks.
 pub const SPAN: Duration = Duration::days(7);
 
@@ -75,6 +79,10 @@ fn monday_of(date: NaiveDate) -> NaiveDate {
     date.checked_sub_days(Days::new(back)).unwrap_or(date)
 }
 
+fn week_before(monday: NaiveDate) -> NaiveDate {
+    monday.checked_sub_days(Days::new(7)).unwrap_or(monday)
+}
+
 fn week_after(monday: NaiveDate) -> NaiveDate {
     monday.checked_add_days(Days::new(7)).unwrap_or(monday)
 }
@@ -104,11 +112,13 @@ impl Reporter {
         calendar: &Calendar,
         now: DateTime<Utc>,
     ) -> Result<bool> {
-        if self.next().is_some_and(|next| now < next) {
+        if self.next().is_some_and(|n| now < n && n - now < FARTHEST) {
             return Ok(false);
         }
         let monday = monday_of(calendar.date(now));
         let done = match store.setting(DONE).await?.and_then(|s| s.parse().ok()) {
+            // A clock that ran ahead wrote a week that has not come: the present one has none.
+            Some(done) if done > monday => week_before(monday),
             Some(done) => done,
             None => {
                 let mut tx = store.begin().await?;

@@ -147,6 +147,11 @@ impl Sender {
         }
     }
 
+    /// Forgets what is known of the relay: it was dated by a clock that ran ahead.
+    pub fn forget_relay_state(&self) {
+        *self.relay() = RelayState::default();
+    }
+
     /// Since when the relay has been failing, and what it last said.
     pub fn relay_trouble(&self) -> Option<(DateTime<Utc>, String)> {
         self.relay()

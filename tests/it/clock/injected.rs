@@ -276,7 +276,10 @@ async fn a_person_believes_a_clock_that_is_behind() {
         (released.clock, machine.after(1).await),
         (None, Some("behind"))
     );
-    let released = store.believe_clock("user:camille", wall).await.unwrap();
+    let calendar = &machine.town.config().calendar;
+    let released = jetond::renewal::clock::believe(&store, calendar, "user:camille", wall)
+        .await
+        .unwrap();
     assert_eq!(released.clock.map(Hold::word), Some("behind"));
     assert_eq!(machine.after(1).await, None);
     // A later fall is held against that.

@@ -1,0 +1,80 @@
+//! What a clock that ran ahead has left on record, put right once a person says what time it is.
+//!
+//! A pass by a date that has not come yet settles stages before their day and dates events in the
+//! future; left alone, those stages would stay silent when their day comes. Server replies and
+//! the journal keep their words; no instant that a rule reads is left in the future.
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::domain::retry;
+use crate::store::error::Result;
+use crate::store::{Tx, seconds};
+
+/// A reminder that left by less than this too early told what was true within a day: it stands.
+const STANDS_WITHIN: Duration = Duration::hours(24);
+
+/// No rule makes a notice wait for longer than this.
+const LONGEST_WAIT: Duration = Duration::days(7);
+
+/// A held mail leaves unanswered after this long.
+const HELD_FOR: Duration = Duration::hours(24);
+
+/// Notices of stages that have not come: nobody can have owed them yet.
+const FORGET_NOTICES: &str =
+    "DELETE FROM notice WHERE slot > $1 AND NOT (state = 'sent' AND slot <= $2)";
+
+/// Instants that lie in the past by their nature; `min` of nothing stays nothing.
+const EVENTS: [&str; 6] = [
+    "UPDATE schedule SET since = $1 WHERE since > $1",
+    "UPDATE token SET declared_at = min(declared_at, $1), state_at = min(state_at, $1) \
+       WHERE declared_at > $1 OR state_at > $1",
+    "UPDATE period SET opened_at = min(opened_at, $1), dated_at = min(dated_at, $1), \
+       closed_at = min(closed_at, $1) WHERE opened_at > $1 OR dated_at > $1 OR closed_at > $1",
+    "UPDATE recipient SET since = min(since, $1), removed_at = min(removed_at, $1) \
+       WHERE since > $1 OR removed_at > $1",
+    "UPDATE attempt SET at = $1 WHERE at > $1",
+    "UPDATE setting SET value = $1 WHERE key IN ('last_pass', 'unreached_seen') \
+       AND CAST(value AS INTEGER) > $1",
+];
+
+const MAILS: &str = "UPDATE mail SET created_at = min(created_at, $1), settled_at = min(settled_at, $1), \
+       counted_at = min(counted_at, $1), deferred_since = min(deferred_since, $1), doubt_at = min(doubt_at, $1), \
+       next_at = CASE WHEN state IN ('queued', 'deferred') THEN min(next_at, $1) \
+         WHEN state = 'held' THEN min(next_at, $2) ELSE min(next_at, $3) END \
+     WHERE max(created_at, coalesce(settled_at, 0), coalesce(counted_at, 0), coalesce(deferred_since, 0), \
+       coalesce(doubt_at, 0), coalesce(next_at, 0)) > $1";
+
+const PROMISES: &str = "UPDATE notice SET leaves_at = $1 WHERE state = 'owed' AND leaves_at > $2";
+
+impl Tx {
+    /// Forgets the notices of stages that have not come at `now`, and moves to `now` whatever is
+    /// dated after it; answers how many notices there were. What was absorbed by them, and when
+    /// tokens are looked at next, is for the caller to see to.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn take_back_what_was_ahead(&mut self, now: DateTime<Utc>) -> Result<u32> {
+        let at = seconds(now);
+        let forgotten = sqlx::query(FORGET_NOTICES)
+            .bind(at)
+            .bind(seconds(now + STANDS_WITHIN))
+            .execute(&mut *self.inner)
+            .await?
+            .rows_affected();
+        for sql in EVENTS {
+            sqlx::query(sql).bind(at).execute(&mut *self.inner).await?;
+        }
+        sqlx::query(MAILS)
+            .bind(at)
+            .bind(seconds(now + HELD_FOR))
+            .bind(seconds(now + retry::DOUBT_PATIENCE))
+            .execute(&mut *self.inner)
+            .await?;
+        sqlx::query(PROMISES)
+            .bind(at)
+            .bind(seconds(now + LONGEST_WAIT))
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(u32::try_from(forgotten).unwrap_or(u32::MAX))
+    }
+}
