@@ -123,12 +123,9 @@ impl Desk {
     }
 
     /// A moment in words: "22 November 2026 at 14:05".
-    fn moment(&self, at: DateTime<Utc>) -> Text {
-        let date = self.calendar.date(at);
-        let time = at.with_timezone(&self.calendar.tz);
-        let (en, fr) = (compose::date(Lang::En, date), compose::date(Lang::Fr, date));
-        let (hour, minute) = (time.format("%H:%M"), time.format("%-H\u{a0}h\u{a0}%M"));
-        text!("{en} at {hour}", "{fr} à {minute}")
+    pub(super) fn moment(&self, at: DateTime<Utc>) -> Text {
+        let [en, fr] = [Lang::En, Lang::Fr].map(|lang| compose::moment(lang, &self.calendar, at));
+        Text { en, fr }
     }
 }
 

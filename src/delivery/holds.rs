@@ -4,7 +4,6 @@
 use chrono::{DateTime, Utc};
 
 use crate::delivery::desk::Desk;
-use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::domain::timekeeping::{End, Hold};
 use crate::store::settle::NewNote;
@@ -43,18 +42,21 @@ impl Desk {
             "Après une interruption de la veille (un long arrêt, une sauvegarde restaurée, une horloge fausse), {mails} rappels ont plus d’un jour de retard. Un si grand nombre d’un coup peut être une erreur : ils sont retenus."
         );
         let unanswered = |at: Option<DateTime<Utc>>, of: Text| {
-            let minute = minute(at?, &self.calendar);
-            let Text { en, fr } = of;
-            Some(text!(
-                "Without an answer, {en} leave from {minute} on.",
-                "Sans réponse, {fr} partent à partir du {minute}."
-            ))
+            let from = self.moment(at?);
+            let unanswered = text!(
+                "Without an answer, {{}} leave from {{}} on.",
+                "Sans réponse, {{}} partent à partir du {{}}."
+            );
+            Some(unanswered.with(&of).with(&from))
         };
         let urgent = text!(
             "those of tokens that expire within 15 days or have expired",
             "ceux des jetons qui expirent dans 15 jours au plus, ou ont expiré,"
         );
-        let others = text!("the others", "les autres");
+        let others = match urgent_at {
+            Some(_) => text!("the others", "les autres"),
+            None => text!("they", "ils"),
+        };
         let act = text!(
             "`jetond outbox list` shows them, `jetond outbox release` lets them leave at once, `jetond outbox cancel` stops one. Mails on their day are not held.",
             "`jetond outbox list` les montre, `jetond outbox release` les laisse partir aussitôt, `jetond outbox cancel` en arrête un. Les courriels du jour ne sont pas retenus."
@@ -72,60 +74,61 @@ impl Desk {
 
     /// The note about a clock that has not been believed for a while; `end` once it is.
     pub fn note_about_clock(&self, hold: Hold, end: Option<End>, now: DateTime<Utc>) -> NewNote {
-        let minute = |at| minute(at, &self.calendar);
-        let (cause, subject, what, act) = match hold {
-            Hold::Ahead { since, by } => {
-                let (from, to) = (minute(since), minute(since + by));
-                let what = text!(
-                    "At {from} the clock of this machine jumped ahead to {to} while jetond was running. Nothing is planned or sent until it is back, or has been steady for 15 minutes.",
-                    "Le {from}, l’horloge de cette machine a sauté en avant, au {to}, pendant que jetond tournait. Rien n’est préparé ni envoyé avant qu’elle ne revienne, ou qu’elle n’ait été stable pendant 15 minutes."
-                );
-                let act = text!(
-                    "If the new date is right, `jetond outbox release` has it believed at once. If it is wrong, correct the clock.",
-                    "Si la nouvelle date est juste, `jetond outbox release` la fait accepter aussitôt. Si elle est fausse, corriger l’horloge."
-                );
-                (
-                    format!("ahead:{}", since.timestamp()),
-                    text!("The clock jumped ahead", "L’horloge a sauté en avant"),
-                    what,
-                    act,
+        let (cause, subject, what, held, act) = match hold {
+            Hold::Ahead { since, by } => (
+                format!("ahead:{}", since.timestamp()),
+                text!("The clock jumped ahead", "L’horloge a sauté en avant"),
+                text!(
+                    "On {{}} the clock of this machine jumped ahead to {{}} while jetond was running.",
+                    "Le {{}}, l’horloge de cette machine a sauté en avant, au {{}}, pendant que jetond tournait."
                 )
-            }
-            Hold::Behind { until, by } => {
-                let (from, to) = (minute(until), minute(until - by));
-                let what = text!(
-                    "The clock of this machine said {to}, although a pass was made at {from}. Nothing is planned or sent before it has reached that moment.",
-                    "L’horloge de cette machine indiquait {to}, alors qu’un passage a eu lieu le {from}. Rien n’est préparé ni envoyé avant qu’elle n’ait atteint ce moment."
-                );
-                let act = text!(
-                    "Correct the clock. If its present date is right, `jetond outbox release --clock` has it believed.",
-                    "Corriger l’horloge. Si sa date actuelle est juste, `jetond outbox release --clock` la fait accepter."
-                );
-                (
-                    format!("behind:{}", until.timestamp()),
-                    text!("The clock is behind", "L’horloge retarde"),
-                    what,
-                    act,
-                )
-            }
-        };
-        let over = end.map(|end| match end {
-            End::Right => text!("It is right again, and mails leave.", "Elle est de nouveau juste, et les courriels partent."),
-            End::Steady => text!(
-                "It has been steady for 15 minutes: it is believed, and mails leave by the new date.",
-                "Elle a été stable pendant 15 minutes : elle est acceptée, et les courriels partent selon la nouvelle date."
+                .with(&self.moment(since))
+                .with(&self.moment(since + by)),
+                text!(
+                    "Nothing is planned or sent until it is back, or has been steady for 15 minutes.",
+                    "Rien n’est préparé ni envoyé avant qu’elle ne revienne, ou qu’elle n’ait été stable pendant 15 minutes."
+                ),
+                text!(
+                    "If the new date is right, `jetond outbox release` has it believed at once. If it is wrong, please correct the clock.",
+                    "Si la nouvelle date est juste, `jetond outbox release` la fait accepter aussitôt. Si elle est fausse, merci de corriger l’horloge."
+                ),
             ),
-            End::Person => text!("A person has confirmed it, and mails leave.", "Une personne l’a confirmée, et les courriels partent."),
-        });
-        let body = [Some(what), over, Some(act)]
-            .into_iter()
-            .flatten()
-            .collect();
+            // The last pass on record shows it, or a date that no clock which is set can say.
+            Hold::Behind { until, by } => (
+                format!("behind:{}", until.timestamp()),
+                text!("The clock is behind", "L’horloge retarde"),
+                text!(
+                    "The clock of this machine said {{}}, although {{}} is already past.",
+                    "L’horloge de cette machine indiquait le {{}}, alors que le {{}} est déjà passé."
+                )
+                .with(&self.moment(until - by))
+                .with(&self.moment(until)),
+                text!(
+                    "Nothing is planned or sent before it has reached that moment.",
+                    "Rien n’est préparé ni envoyé avant qu’elle n’ait atteint ce moment."
+                ),
+                text!(
+                    "Please correct the clock. If its present date is right, `jetond outbox release --clock` has it believed.",
+                    "Merci de corriger l’horloge. Si sa date actuelle est juste, `jetond outbox release --clock` la fait accepter."
+                ),
+            ),
+        };
+        let rest = match end {
+            None => vec![held, act],
+            Some(End::Right) => vec![text!(
+                "Nothing was planned or sent meanwhile. It is right again, and mails leave.",
+                "Entre-temps, rien n’a été préparé ni envoyé. Elle est de nouveau juste, et les courriels partent."
+            )],
+            Some(End::Steady) => vec![text!(
+                "Nothing was planned or sent meanwhile. It has been steady for 15 minutes: it is believed, and mails leave by the new date. If that date is wrong, please correct the clock.",
+                "Entre-temps, rien n’a été préparé ni envoyé. Elle a été stable pendant 15 minutes : elle est acceptée, et les courriels partent selon la nouvelle date. Si cette date est fausse, merci de corriger l’horloge."
+            )],
+            Some(End::Person) => vec![text!(
+                "Nothing was planned or sent meanwhile. A person has confirmed it, and mails leave.",
+                "Entre-temps, rien n’a été préparé ni envoyé. Une personne l’a confirmée, et les courriels partent."
+            )],
+        };
+        let body = [what].into_iter().chain(rest).collect();
         self.note_to_contact(NOTE_CLOCK, cause, subject, body, now)
     }
-}
-
-fn minute(at: DateTime<Utc>, calendar: &Calendar) -> String {
-    let local = at.with_timezone(&calendar.tz);
-    local.format("%Y-%m-%d %H:%M").to_string()
 }

@@ -194,8 +194,8 @@ impl Desk {
                 "{n} jetons ne sont plus dans la configuration : {ids}{more}. Un si grand nombre d’un coup ressemble à un accident : ils sont conservés, et leurs rappels continuent."
             ),
             text!(
-                "If it is one, put them back into the file. If it is meant, run `jetond archive --missing`.",
-                "Si c’en est un, les remettre dans le fichier. Si c’est voulu, lancer `jetond archive --missing`."
+                "If it is one, please put them back into the file. If it is meant, `jetond archive --missing` confirms it.",
+                "Si c’en est un, merci de les remettre dans le fichier. Si c’est voulu, `jetond archive --missing` le confirme."
             ),
         ];
         let cause = format!("file:{digest}");

@@ -17,6 +17,7 @@ mod delivery;
 mod demo;
 mod endurance;
 mod heartbeat;
+mod hold_notes;
 mod kill;
 mod layout;
 mod mail;

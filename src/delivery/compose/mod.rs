@@ -26,7 +26,7 @@ mod subject;
 mod template;
 mod view;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use minijinja::Environment;
 
 use crate::delivery::compose::check::{Fault, check_bytes};
@@ -151,6 +151,11 @@ impl Templates {
 /// A date in words: "15 décembre 2026", "15 December 2026".
 pub fn date(lang: Lang, on: NaiveDate) -> String {
     prose::date(lang, on)
+}
+
+/// A moment in words: "15 décembre 2026 à 9 h", "15 December 2026 at 09:00".
+pub fn moment(lang: Lang, calendar: &Calendar, at: DateTime<Utc>) -> String {
+    prose::date_and_hour(lang, calendar, at)
 }
 
 /// A weekday in words: "mardi", "Tuesday".

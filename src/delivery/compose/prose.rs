@@ -84,12 +84,23 @@ pub(super) fn hour(lang: Lang, calendar: &Calendar, at: DateTime<Utc>) -> Option
     if Some(time.with_nanosecond(0)?) == NaiveTime::from_hms_opt(23, 59, 59) {
         return None;
     }
+    Some(clock_time(lang, time))
+}
+
+fn clock_time(lang: Lang, time: NaiveTime) -> String {
     let (h, m) = (time.hour(), time.minute());
-    Some(match lang {
+    match lang {
         Lang::Fr if m == 0 => format!("{h}\u{a0}h"),
         Lang::Fr => format!("{h}\u{a0}h\u{a0}{m:02}"),
         Lang::En => format!("{h:02}:{m:02}"),
-    })
+    }
+}
+
+/// A date and its hour, whichever it is: "22 novembre 2026 à 9 h", "22 November 2026 at 09:00".
+pub(super) fn date_and_hour(lang: Lang, calendar: &Calendar, at: DateTime<Utc>) -> String {
+    let day = date(lang, calendar.date(at));
+    let hour = clock_time(lang, at.with_timezone(&calendar.tz).time());
+    format!("{day} {} {hour}", lang.pick("at", "à"))
 }
 
 /// Weekday, date, and the hour with its zone where it is known.
@@ -266,6 +277,24 @@ mod tests {
         let at = paris.end_of_day("2026-11-22".parse().unwrap());
         assert_eq!(moment(Lang::Fr, &paris, at), "dimanche 22 novembre 2026");
         assert_eq!(hour(Lang::En, &paris, at), None);
+    }
+
+    #[test]
+    fn an_event_has_its_hour_also_in_the_last_minute_of_a_day() {
+        let paris = calendar(chrono_tz::Europe::Paris);
+        let said = |lang, at| date_and_hour(lang, &paris, utc(at));
+        assert_eq!(
+            said(Lang::Fr, "2026-11-01T08:00:00Z"),
+            "1er novembre 2026 à 9\u{a0}h"
+        );
+        assert_eq!(
+            said(Lang::Fr, "2026-11-22T22:59:59Z"),
+            "22 novembre 2026 à 23\u{a0}h\u{a0}59"
+        );
+        assert_eq!(
+            said(Lang::En, "2026-11-22T08:00:00Z"),
+            "22 November 2026 at 09:00"
+        );
     }
 
     #[test]

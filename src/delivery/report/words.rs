@@ -54,8 +54,8 @@ impl Desk {
             let entries: Vec<Text> = facts.lost.1.iter().map(|m| self.lost(m)).collect();
             body.push(list(&entries, size(facts.lost.0)));
             body.push(text!(
-                "`jetond outbox show` with the number of a mail says what the server answered; `retry` sends it again, `cancel` puts it aside.",
-                "`jetond outbox show` avec le numéro d’un courriel dit ce que le serveur a répondu ; `retry` le renvoie, `cancel` le met de côté."
+                "`jetond outbox show` with the number of a mail says what the server answered; `retry` sends it again, `cancel` drops it.",
+                "`jetond outbox show` avec le numéro d’un courriel dit ce que le serveur a répondu ; `retry` le renvoie, `cancel` l’annule."
             ));
         }
         body.push(text!("## The watch itself", "## La veille elle-même"));
