@@ -6,7 +6,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::calendar::Calendar;
-use crate::domain::language::{Text, text};
+use crate::domain::language::{Text, counted, text};
 use crate::domain::timekeeping::Hold;
 use crate::store::Store;
 use crate::store::coverage::Uncovered;
@@ -140,10 +140,11 @@ impl Ill {
                     "relais injoignable depuis {fr}"
                 )
             }
-            Self::Uncovered(n) => text!(
-                "{n} owed reminders not on their way",
-                "rappels dus qui ne sont pas en route : {n}"
-            ),
+            Self::Uncovered(n) => text!("{{}} not on the way", "{{}} en route").with(&counted(
+                *n,
+                ["owed reminder is", "owed reminders are"],
+                ["rappel dû n’est pas", "rappels dus ne sont pas"],
+            )),
             Self::ClockHeld(Hold::Ahead { by, .. }) => {
                 let Text { en, fr } = span(*by);
                 text!(
@@ -158,16 +159,28 @@ impl Ill {
                     "horloge en retard de {fr} sur le dernier passage : rien ne part"
                 )
             }
-            Self::StormHeld(n) => {
-                text!("late mails held: {n}", "courriels en retard retenus : {n}")
-            }
+            Self::StormHeld(n) => counted(
+                *n,
+                ["late mail is held", "late mails are held"],
+                [
+                    "courriel en retard est retenu",
+                    "courriels en retard sont retenus",
+                ],
+            ),
             Self::Disk { since } => {
                 let Text { en, fr } = span(now - *since);
                 text!("disk full for {en}", "disque plein depuis {fr}")
             }
-            Self::Unread(n) => text!(
-                "{n} notes to the contact did not arrive",
-                "avis au contact qui ne sont pas arrivés : {n}"
+            Self::Unread(n) => counted(
+                *n,
+                [
+                    "note to the contact did not arrive",
+                    "notes to the contact did not arrive",
+                ],
+                [
+                    "avis au contact n’est pas arrivé",
+                    "avis au contact ne sont pas arrivés",
+                ],
             ),
         }
     }

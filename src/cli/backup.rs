@@ -9,7 +9,7 @@ use crate::cli::{Context, Exit, Failure, outbox, when, words};
 use crate::clock;
 use crate::config::{self, Surroundings};
 use crate::domain::calendar::Calendar;
-use crate::domain::language::{Text, text};
+use crate::domain::language::{Text, counted, text};
 use crate::store::backup::{self, BackupError, Contents, Over, Restored};
 
 #[derive(Debug, clap::Args)]
@@ -188,7 +188,7 @@ fn told(
         return Ok(());
     }
     let lang = context.out.lang;
-    let size = words::counted(
+    let size = counted(
         i64::try_from(contents.bytes).unwrap_or(i64::MAX),
         ["byte", "bytes"],
         ["octet", "octets"],

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use crate::app::SetupError;
 use crate::cli::nagios::Service;
 use crate::cli::outbox::word;
-use crate::cli::words;
 use crate::config::Diagnostic;
-use crate::domain::language::{Lang, Text, text};
+use crate::domain::language::{Lang, Text, counted, text};
 use crate::store::error::StoreError;
 use crate::store::mailbook::Refusal;
 
@@ -167,8 +166,7 @@ impl Failure {
 
     /// A config that is invalid; its diagnostics have been shown.
     pub fn config(errors: &[Diagnostic], lang: Lang) -> Self {
-        let Text { en, fr } =
-            words::counted(errors.len(), ["error", "errors"], ["erreur", "erreurs"]);
+        let Text { en, fr } = counted(errors.len(), ["error", "errors"], ["erreur", "erreurs"]);
         let message = text!(
             "the config has {en}; nothing was changed",
             "la configuration a {fr} ; rien n’a changé"

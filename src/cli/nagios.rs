@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use chrono::Duration;
 
-use crate::cli::Failure;
-use crate::domain::language::{Lang, Text, text};
+use crate::cli::{Failure, words};
+use crate::domain::language::{Lang, Text, counted, text};
 use crate::health::{PASS_PATIENCE, span};
 
 /// The state of a service; its number is the exit code.
@@ -131,12 +131,12 @@ impl Seen {
             });
         };
         if self.uncovered > 0 {
-            let n = self.uncovered;
             add(
                 Service::Critical,
-                text!(
-                    "{n} owed reminders missing",
-                    "rappels dus qui manquent : {n}"
+                counted(
+                    self.uncovered,
+                    ["owed reminder is missing", "owed reminders are missing"],
+                    ["rappel dû manque", "rappels dus manquent"],
                 ),
                 text!(
                     "`jetond status` lists them, `jetond explain ID` says why.",
@@ -177,47 +177,79 @@ impl Seen {
         }
         let outbox = || {
             text!(
-                "`jetond outbox list` shows them; `retry` sends again, `cancel` puts aside.",
-                "`jetond outbox list` les montre ; `retry` renvoie, `cancel` met de côté."
+                "`jetond outbox list` shows them; `retry` sends again, `cancel` drops.",
+                "`jetond outbox list` les montre ; `retry` renvoie, `cancel` annule."
             )
         };
+        let days = text!("in 7 days", "en 7 jours");
         for (n, what) in [
             (
                 self.refused,
-                text!("mails refused in 7 days", "courriels refusés en 7 jours"),
+                counted(
+                    self.refused,
+                    ["mail refused {}", "mails refused {}"],
+                    ["courriel refusé {}", "courriels refusés {}"],
+                )
+                .with(&days),
             ),
             (
                 self.parked,
-                text!("mails parked in 7 days", "courriels mis de côté en 7 jours"),
+                counted(
+                    self.parked,
+                    ["mail parked {}", "mails parked {}"],
+                    ["courriel mis de côté {}", "courriels mis de côté {}"],
+                )
+                .with(&days),
             ),
             (
                 self.failed,
-                text!(
-                    "mails given up in 7 days",
-                    "courriels abandonnés en 7 jours"
+                counted(
+                    self.failed,
+                    ["mail given up {}", "mails given up {}"],
+                    ["courriel abandonné {}", "courriels abandonnés {}"],
+                )
+                .with(&days),
+            ),
+            (
+                self.held,
+                counted(
+                    self.held,
+                    ["mail held", "mails held"],
+                    ["courriel retenu", "courriels retenus"],
                 ),
             ),
-            (self.held, text!("mails held", "courriels retenus")),
             (
                 self.put_off,
-                text!(
-                    "mails put off for more than a day",
-                    "courriels remis à plus tard depuis plus d’un jour"
+                counted(
+                    self.put_off,
+                    [
+                        "mail put off for more than a day",
+                        "mails put off for more than a day",
+                    ],
+                    [
+                        "courriel remis à plus tard depuis plus d’un jour",
+                        "courriels remis à plus tard depuis plus d’un jour",
+                    ],
                 ),
             ),
         ] {
             if n > 0 {
-                let what = text!("{n} {{}}", "{n} {{}}").with(&what);
                 add(Service::Warning, what, outbox());
             }
         }
         if self.expired > 0 {
-            let n = self.expired;
             add(
                 Service::Warning,
-                text!(
-                    "{n} tokens expired and not renewed",
-                    "jetons expirés et non renouvelés : {n}"
+                counted(
+                    self.expired,
+                    [
+                        "token expired and not renewed",
+                        "tokens expired and not renewed",
+                    ],
+                    [
+                        "jeton expiré et non renouvelé",
+                        "jetons expirés et non renouvelés",
+                    ],
                 ),
                 text!(
                     "Renew them and tell the file the new date; take those that nobody uses out of the file.",
@@ -256,11 +288,12 @@ impl Seen {
 
     /// What is said where nothing is wrong.
     pub(super) fn well(&self) -> Text {
-        let (tokens, waiting) = (self.tokens, self.waiting);
         text!(
-            "0 reminders missing, {tokens} tokens watched, {waiting} mails waiting",
-            "aucun rappel ne manque, jetons sous veille : {tokens}, courriels en attente : {waiting}"
+            "no reminder missing, {{}} watched, {{}} waiting",
+            "aucun rappel ne manque, {{}} sous veille, {{}} en attente"
         )
+        .with(&words::tokens(self.tokens))
+        .with(&words::mails(self.waiting))
     }
 }
 

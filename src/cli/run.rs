@@ -5,12 +5,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::gate::Gate;
 use crate::app::{self, Rig, SendingStore};
-use crate::cli::{Context, Exit, Failure, logging, words};
+use crate::cli::{Context, Exit, Failure, logging};
 use crate::clock;
 use crate::config::Config;
 use crate::daemon::{self, Ended};
 use crate::delivery::step::Step;
-use crate::domain::language::text;
+use crate::domain::language::{counted, text};
 use crate::domain::timekeeping::Hold;
 use crate::health::clock_held;
 use crate::renewal::reconcile::{Brake, Report};
@@ -80,12 +80,12 @@ async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
         });
         context.out.data("run", vec![row])?;
     } else {
-        let owed = words::counted(
+        let owed = counted(
             ticked.owed,
             ["reminder newly owed", "reminders newly owed"],
             ["nouveau rappel dû", "nouveaux rappels dus"],
         );
-        let sent = words::counted(
+        let sent = counted(
             step.sent,
             ["mail sent", "mails sent"],
             ["courriel parti", "courriels partis"],

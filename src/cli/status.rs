@@ -7,11 +7,11 @@ use crate::app::{Of, View};
 use crate::cli::list::view;
 use crate::cli::nagios::{self, Seen};
 use crate::cli::outbox::word;
-use crate::cli::{At, Context, Exit, Failure, when, words};
+use crate::cli::{At, Context, Exit, Failure, when};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::calendar::Calendar;
-use crate::domain::language::{Lang, Text, text};
+use crate::domain::language::{Lang, Text, counted, text};
 use crate::domain::lifecycle::State;
 use crate::domain::timekeeping::{self, Hold};
 use crate::health::{Ill, RELAY_PATIENCE, Vitals};
@@ -249,17 +249,22 @@ fn print(
     context: &mut Context,
 ) -> Result<(), Failure> {
     let n = p.vitals.uncovered.len();
-    let Text { en, .. } = words::counted(n, ["owed reminder is", "owed reminders are"], ["", ""]);
+    let missing_now = counted(
+        n,
+        ["owed reminder is", "owed reminders are"],
+        ["rappel dû n’est pas", "rappels dus ne sont pas"],
+    );
     context.out.say(&if n == 0 {
         text!(
-            "Everything owed is covered: 0 reminders are missing.",
+            "Everything owed is covered: no reminder is missing.",
             "Tout ce qui est dû est couvert : aucun rappel ne manque."
         )
     } else {
         text!(
-            "UNCOVERED: {en} not on the way.",
-            "À DÉCOUVERT : rappels dus qui ne sont pas en route : {n}."
+            "UNCOVERED: {{}} not on the way.",
+            "À DÉCOUVERT : {{}} en route."
         )
+        .with(&missing_now)
     })?;
     for u in p.vitals.uncovered.iter().take(SHOWN) {
         context

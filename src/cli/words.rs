@@ -1,14 +1,6 @@
 //! Words that depend on a number: a thing once or several times, and days from an end.
 
-use crate::domain::language::{Text, text};
-
-/// `n` with its thing. French counts in the plural from 2, and holds the number to the thing.
-pub(super) fn counted(n: impl TryInto<i64>, en: [&str; 2], fr: [&str; 2]) -> Text {
-    let n = n.try_into().unwrap_or(i64::MAX);
-    let en = if n.abs() == 1 { en[0] } else { en[1] };
-    let fr = if n.abs() < 2 { fr[0] } else { fr[1] };
-    text!("{n} {en}", "{n}\u{a0}{fr}")
-}
+use crate::domain::language::{Text, counted, text};
 
 /// So many mails.
 pub(super) fn mails(n: impl TryInto<i64>) -> Text {

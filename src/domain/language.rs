@@ -110,6 +110,14 @@ macro_rules! text {
 }
 pub(crate) use text;
 
+/// `n` with its thing. French counts in the plural from 2, and holds the number to the thing.
+pub fn counted(n: impl TryInto<i64>, en: [&str; 2], fr: [&str; 2]) -> Text {
+    let n = n.try_into().unwrap_or(i64::MAX);
+    let en = if n.abs() == 1 { en[0] } else { en[1] };
+    let fr = if n.abs() < 2 { fr[0] } else { fr[1] };
+    text!("{n} {en}", "{n}\u{a0}{fr}")
+}
+
 /// What is wrong with a value that a person wrote, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid(pub Text);

@@ -237,7 +237,7 @@ async fn the_daemon_tells_what_is_uncovered() {
     command.args(["run"]).current_dir(town.dir());
     let running = Running::start(command);
     let heard = http.wait_for(1);
-    let down = "?status=down&msg=1+owed+reminders+not+on+their+way&ping=";
+    let down = "?status=down&msg=1+owed+reminder+is+not+on+the+way&ping=";
     assert_eq!(heard[0].line, format!("GET /api/push/{KEY}{down}"));
     assert!(!heard[0].line.contains("ville.example") && !heard[0].line.contains("marches"));
     running.signal("TERM");

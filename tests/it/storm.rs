@@ -365,7 +365,7 @@ async fn the_commands_show_a_hold_and_answer_it() {
     let json = |words: &str| -> serde_json::Value { serde_json::from_str(&run(words)).unwrap() };
 
     let status = run("status --at 2026-11-20T11:30");
-    assert!(status.contains("late mails held: 6"), "{status}");
+    assert!(status.contains("6 late mails are held"), "{status}");
     let explained = run(&format!("explain t{SOON}-0 --at 2026-11-20T11:30"));
     let why = "late, and held with others; leaves from 2026-11-21 09:00 on";
     assert!(explained.contains(why), "{explained}");

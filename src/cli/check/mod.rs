@@ -14,7 +14,7 @@ use crate::cli::{Context, Exit, Failure, words};
 use crate::clock;
 use crate::config::{Config, Diagnostic, Loaded, Transport};
 use crate::delivery::outcome::{RelayFault, RelayFaultKind};
-use crate::domain::language::{Text, text};
+use crate::domain::language::{Text, counted, text};
 use crate::heartbeat;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -284,14 +284,14 @@ async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Fi
             )
         }
         Ok((n, _)) => {
-            let Text { en, .. } =
-                words::counted(n, ["owed reminder is", "owed reminders are"], ["", ""]);
+            let missing = counted(
+                n,
+                ["owed reminder is", "owed reminders are"],
+                ["rappel dû n’est pas", "rappels dus ne sont pas"],
+            );
             (
                 Mark::Wrong(Exit::NotDelivered),
-                text!(
-                    "{path}: {en} not on the way",
-                    "{path} : rappels dus qui ne sont pas en route : {n}"
-                ),
+                text!("{path}: {{}} not on the way", "{path} : {{}} en route").with(&missing),
                 Some(text!(
                     "`jetond status` names them; is the daemon running?",
                     "`jetond status` les nomme ; le service tourne-t-il ?"
