@@ -9,5 +9,6 @@ mod promises;
 mod restore;
 mod room;
 mod snapshots;
+mod starts;
 mod terminal;
 mod upgrade;
