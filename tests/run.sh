@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs all tests, those with real programs too (a Postfix, libfaketime, shells, lintian), which it
-# unpacks under the target directory; nothing is installed. The service under a real systemd needs
-# root, namespaces and overlayfs; where they are missing this says that it was left out.
+# unpacks under the target directory; nothing is installed. The service and the package under a real
+# systemd need root, namespaces and overlayfs; where they are missing this says that they were left out.
 #
 #   tests/run.sh            every test
 #   tests/run.sh --long     … in their long forms: more lives, more tokens
@@ -50,7 +50,7 @@ fi
 
 # Asked beforehand, because a test that passes is not heard.
 if ! why=$(tests/systemd/boot.sh --can 2>&1); then
-    echo "tests/run.sh: LEFT OUT: the service under a real systemd (it $why)"
+    echo "tests/run.sh: LEFT OUT: the service and the package under a real systemd (it $why)"
 fi
 
 export JETOND_TEST_REAL=1
