@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -16,6 +16,9 @@ use crate::domain::language::{Text, text};
 use crate::renewal::reconcile::{Brake, reconcile};
 use crate::simulate::{Announced, run as simulate};
 use crate::store::Store;
+
+/// The kind of the weekly report.
+const REPORT: &str = "note_report";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -116,50 +119,117 @@ async fn print_json(
 }
 
 /// A mail is a line with when and to whom, then its subject and its tokens, indented; a blank
-/// line stands between days.
+/// line stands between days. Reports that follow each other and say the same are told once.
 async fn print_words(
     config: &Config,
     store: Store,
     span: &Span,
     context: &mut Context,
 ) -> Result<usize, Failure> {
-    let (mut count, mut failed, mut day) = (0, None, None);
+    let mut page = Page::default();
+    let (mut count, mut failed) = (0, None);
     play(config, store, span, |mail| {
         if failed.is_none() {
-            let date = config.calendar.date(mail.at);
-            let new_day = day.replace(date).is_some_and(|before| before != date);
-            failed = print_mail(&mail, new_day, &config.calendar, &mut context.out).err();
+            failed = page.take(mail, &config.calendar, &mut context.out).err();
         }
         count += 1;
     })
     .await?;
+    if failed.is_none() {
+        failed = page.end(&config.calendar, &mut context.out).err();
+    }
     match failed {
         Some(e) => Err(e.into()),
         None => Ok(count),
     }
 }
 
-fn print_mail(
-    mail: &Announced,
-    new_day: bool,
-    calendar: &Calendar,
-    out: &mut Out,
-) -> std::io::Result<()> {
-    if new_day {
-        out.line("")?;
+/// What is printed, and the reports that may still turn out to be repeated.
+#[derive(Default)]
+struct Page {
+    day: Option<NaiveDate>,
+    reports: Vec<Repeated>,
+}
+
+/// A report, how often it follows, and when it does so for the last time.
+struct Repeated {
+    mail: Announced,
+    more: usize,
+    last: DateTime<Utc>,
+}
+
+impl Page {
+    fn take(&mut self, mail: Announced, calendar: &Calendar, out: &mut Out) -> std::io::Result<()> {
+        if mail.kind != REPORT {
+            self.end(calendar, out)?;
+            return self.print(&mail, None, calendar, out);
+        }
+        let same = |r: &&mut Repeated| r.mail.recipient == mail.recipient;
+        match self.reports.iter_mut().find(same) {
+            Some(r) if r.mail.subject == mail.subject => {
+                r.more += 1;
+                r.last = mail.at;
+                return Ok(());
+            }
+            Some(_) => self.end(calendar, out)?,
+            None => {}
+        }
+        let last = mail.at;
+        self.reports.push(Repeated {
+            mail,
+            more: 0,
+            last,
+        });
+        Ok(())
     }
-    let at = when::minute(mail.at, calendar);
-    out.line(&format!("{at}  {}", mail.recipient))?;
-    out.indented(4, &mail.subject)?;
-    let tokens: Vec<String> = mail
-        .notices
-        .iter()
-        .map(|n| format!("{} ({})", n.token, n.stage))
-        .collect();
-    if tokens.is_empty() {
-        return Ok(());
+
+    /// Nothing follows on the reports that are kept back.
+    fn end(&mut self, calendar: &Calendar, out: &mut Out) -> std::io::Result<()> {
+        for r in std::mem::take(&mut self.reports) {
+            let until = when::day(r.last, calendar);
+            let times = r.more;
+            let more = match times {
+                0 => None,
+                _ => Some(text!(
+                    "and each week until {until}: {times} more",
+                    "puis chaque semaine jusqu’au {until} : {times} de plus"
+                )),
+            };
+            self.print(&r.mail, more, calendar, out)?;
+        }
+        Ok(())
     }
-    out.indented(4, &tokens.join(", "))
+
+    fn print(
+        &mut self,
+        mail: &Announced,
+        more: Option<Text>,
+        calendar: &Calendar,
+        out: &mut Out,
+    ) -> std::io::Result<()> {
+        let date = calendar.date(mail.at);
+        if self.day.replace(date).is_some_and(|before| before != date) {
+            out.line("")?;
+        }
+        let at = when::minute(mail.at, calendar);
+        out.line(&format!("{at}  {}", mail.recipient))?;
+        out.indented(4, &mail.subject)?;
+        let tokens: Vec<String> = mail
+            .notices
+            .iter()
+            .map(|n| format!("{} ({})", n.token, n.stage))
+            .collect();
+        if !tokens.is_empty() {
+            out.indented(4, &tokens.join(", "))?;
+        }
+        match more {
+            Some(more) => {
+                let more = out.pick(&more).to_owned();
+                out.indented(4, &more)
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 async fn play(

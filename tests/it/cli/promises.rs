@@ -234,8 +234,37 @@ fn the_language_is_the_wish_then_the_locale_then_the_config() {
     }
 }
 
+#[test]
+fn simulate_tells_reports_that_say_the_same_once_and_counts_them_all() {
+    let place = Place::with("weekly = false", "weekly = true");
+    let words = "--lang en --from 2026-11-01 --to 2026-12-31 --at 2026-11-23T10:00";
+    let shown = place.run(&format!("simulate {words}"));
+    let all = place.run(&format!("simulate --json {words}"));
+    let rows = all.json()["data"].as_array().unwrap().clone();
+    let reports = rows.iter().filter(|r| r["kind"] == "note_report").count();
+    assert!(reports > 4, "{all:?}");
+    let mut told = 0;
+    let lines: Vec<&str> = shown.out.lines().collect();
+    for (i, line) in lines.iter().enumerate() {
+        if line.contains("Rapport hebdomadaire") {
+            told += 1;
+            let next = lines.get(i + 1).copied().unwrap_or_default();
+            if let Some((_, more)) = next.split_once("and each week until ") {
+                let (_, n) = more.split_once(": ").unwrap();
+                told += n.trim_end_matches(" more").parse::<usize>().unwrap();
+            }
+        }
+    }
+    assert_eq!(told, reports, "{}", shown.out);
+    assert!(shown.out.contains("and each week until"), "{}", shown.out);
+    assert!(
+        shown.err.contains(&format!("{} mails", rows.len())),
+        "{shown:?}"
+    );
+}
+
 #[tokio::test]
-async fn simulate_starts_where_design_says() {
+async fn simulate_starts_where_the_rules_say() {
     let place = Place::with_record().await;
     let mails = |words: &str| -> Vec<String> {
         let ran = place.run(&format!("simulate --json {words}"));
