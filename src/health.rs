@@ -41,12 +41,21 @@ impl Vitals {
     /// When the store cannot be read.
     pub async fn look(store: &Store, calendar: &Calendar, now: DateTime<Utc>) -> Result<Self> {
         let (next_due, next_mail) = store.next_instants().await?;
+        let mails = store.mail_counts().await?;
+        // The time of a mail that is being sent is the end of its lease.
+        let leaving = mails
+            .iter()
+            .any(|(s, n)| *s == MailState::Claimed && *n > 0);
         Ok(Self {
             uncovered: store.uncovered(calendar, now).await?,
             last_pass: store.last_pass().await?,
             next_due,
-            next_mail: next_mail.map(|at| calendar.next_leave(at)),
-            mails: store.mail_counts().await?,
+            next_mail: if leaving {
+                Some(now)
+            } else {
+                next_mail.map(|at| calendar.next_leave(at))
+            },
+            mails,
         })
     }
 

@@ -177,8 +177,8 @@ impl Seen {
         }
         let outbox = || {
             text!(
-                "`jetond outbox list` shows them; `retry` sends again, `cancel` drops.",
-                "`jetond outbox list` les montre ; `retry` renvoie, `cancel` annule."
+                "See `jetond outbox list`; `retry` sends again, `cancel` drops.",
+                "Voir `jetond outbox list` ; `retry` renvoie, `cancel` annule."
             )
         };
         let days = text!("in 7 days", "en 7 jours");
@@ -252,8 +252,8 @@ impl Seen {
                     ],
                 ),
                 text!(
-                    "Renew them and tell the file the new date; take those that nobody uses out of the file.",
-                    "Les renouveler et inscrire la nouvelle date dans le fichier ; en retirer ceux que personne n’utilise."
+                    "`jetond list` names what expired: renew, and tell the file the new date; what nobody uses is to be taken out of the file.",
+                    "`jetond list` nomme ce qui a expiré : renouveler, et inscrire la nouvelle date dans le fichier ; en retirer ce que personne n’utilise."
                 ),
             );
         }

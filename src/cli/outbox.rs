@@ -9,7 +9,7 @@ use crate::cli::release::{self, Answer};
 use crate::cli::{At, Context, Exit, Failure, letter, when};
 use crate::clock;
 use crate::config::Config;
-use crate::domain::language::{Text, text};
+use crate::domain::language::{Lang, Text, text};
 use crate::store::Store;
 use crate::store::mailbook::{MailRow, Refusal, Which};
 use crate::store::outbox::MailState;
@@ -115,13 +115,13 @@ async fn list(
                 context.out.pick(&word(m.state)).to_owned(),
                 settled_or_leaves_at(m, config).unwrap_or_default(),
                 m.address.clone(),
-                about(m),
+                about(m, context.out.lang),
             ]
         })
         .collect();
     let head = context.out.lang.pick(
         ["NO", "STATE", "WHEN", "TO", "ABOUT"],
-        ["NO", "ÉTAT", "QUAND", "À", "SUJET"],
+        ["NO", "ÉTAT", "QUAND", "À", "CONCERNE"],
     );
     context.out.table(&head, &rows, 4)?;
     if rows.is_empty() && view.of != Of::FileOnly {
@@ -169,7 +169,7 @@ async fn show(
             lang.pick("when", "quand"),
             settled_or_leaves_at(&mail, config).unwrap_or_else(|| "—".to_owned()),
         ),
-        (lang.pick("about", "sujet"), about(&mail)),
+        (lang.pick("about", "concerne"), about(&mail, lang)),
         ("Message-ID", format!("<{}>", mail.message_id)),
         (
             lang.pick("made", "créé"),
@@ -183,7 +183,7 @@ async fn show(
             .map(|a| {
                 vec![
                     when::minute(a.at, calendar),
-                    a.outcome.clone(),
+                    outcome(&a.outcome).in_lang(lang).to_owned(),
                     a.reply.clone(),
                 ]
             })
@@ -331,15 +331,47 @@ fn row(m: &MailRow, config: &Config) -> Value {
     })
 }
 
-fn about(m: &MailRow) -> String {
+fn about(m: &MailRow, lang: Lang) -> String {
     if m.notices.is_empty() {
-        return m.kind.clone();
+        return note(&m.kind).in_lang(lang).to_owned();
     }
     m.notices
         .iter()
         .map(|(token, stage)| format!("{token} ({stage})"))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// What a note is about; a kind that is not known stays as it is.
+fn note(kind: &str) -> Text {
+    match kind {
+        "note_refused" => text!("note: address refused", "avis : adresse refusée"),
+        "note_parked" => text!("note: reminder parked", "avis : rappel mis de côté"),
+        "note_deferred" => text!("note: reminder put off", "avis : rappel remis à plus tard"),
+        "note_failed" => text!("note: reminder given up", "avis : rappel abandonné"),
+        "note_unreached" => text!("note: nobody could be told", "avis : personne de prévenu"),
+        "note_missing" => text!("note: tokens vanished", "avis : jetons disparus du fichier"),
+        "note_relay" => text!(
+            "note: mail server out of reach",
+            "avis : serveur de messagerie injoignable"
+        ),
+        "note_disk" => text!("note: disk full", "avis : disque plein"),
+        "note_clock" => text!("note: clock not believed", "avis : horloge mise en doute"),
+        "note_storm" => text!(
+            "note: late mails held",
+            "avis : courriels en retard retenus"
+        ),
+        "note_report" => text!("weekly report", "rapport hebdomadaire"),
+        kind => text!("{kind}", "{kind}"),
+    }
+}
+
+/// What an attempt came to; a word that is not known stays as it is.
+fn outcome(of: &str) -> Text {
+    match of {
+        "returned" => text!("not tried", "non tenté"),
+        of => MailState::from_word(of).map_or_else(|| text!("{of}", "{of}"), word),
+    }
 }
 
 /// The word of a state.

@@ -345,6 +345,14 @@ fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> Vec<(Text, Tex
             ),
         ),
     ];
+    if p.expired > 0 {
+        let n = p.expired;
+        let row = (
+            text!("expired", "expirés"),
+            text!("{n}, not renewed", "{n}, à renouveler ou à retirer"),
+        );
+        facts.insert(3, row);
+    }
     if let Some(oldest) = p.waiting.oldest {
         let since = minute(oldest);
         facts.push((
