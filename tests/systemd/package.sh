@@ -108,9 +108,9 @@ until_it "its status" quiet
 
 begin "status: for the service's account and root, not for others"
 ends 0 as jetond jetond status --lang en
-told "0 reminders are missing"
+told "Everything owed is covered"
 ends 0 jetond status --lang en
-told "0 reminders are missing"
+told "Everything owed is covered"
 ends 3 as nobody jetond status --lang en
 told "$config: reading it is not permitted"
 told "chgrp jetond"
