@@ -188,17 +188,19 @@ impl Tx {
     }
 
     /// The reminder mails that have not left and are late: not those on their way, nor those
-    /// whose wait a rule or a hold has allowed.
+    /// whose wait a rule or a hold has allowed. One whose hold has ended leaves, also when the
+    /// watch had another gap meanwhile.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn late_mails(&mut self, now: DateTime<Utc>) -> Result<Vec<LateMail>> {
         let rows = sqlx::query(
             "SELECT m.no, m.urgency FROM mail m JOIN notice n ON n.mail = m.no AND n.state = 'owed' \
-             WHERE m.next_at IS NOT NULL AND m.kind = 'reminder' AND m.state IN ('queued', 'deferred', 'held') \
+             WHERE m.next_at IS NOT NULL AND m.kind = 'reminder' AND (m.state IN ('queued', 'deferred') OR m.state = 'held' AND m.next_at > $2) \
              GROUP BY m.no, m.urgency HAVING max(n.leaves_at) < $1 ORDER BY m.no",
         )
         .bind(seconds(now - storm::LATE))
+        .bind(seconds(now))
         .fetch_all(&mut *self.inner)
         .await?;
         rows.iter()
@@ -223,7 +225,7 @@ impl Tx {
     }
 
     /// Holds mails, each until an instant (in seconds) at which it leaves by itself; what was
-    /// promised moves with it. What a server said of them is long ago: they start anew.
+    /// promised moves with it; one that was held before leaves no later than it would have. What a server said of them is long ago: they start anew.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -232,7 +234,8 @@ impl Tx {
             return Ok(());
         }
         sqlx::query(
-            "UPDATE mail SET state = 'held', next_at = j.value ->> 1, deferrals = 0, deferred_since = NULL \
+            "UPDATE mail SET state = 'held', deferrals = 0, deferred_since = NULL, \
+               next_at = CASE WHEN mail.state = 'held' THEN min(mail.next_at, j.value ->> 1) ELSE j.value ->> 1 END \
              FROM jsonb_each($1) j WHERE mail.no = j.value ->> 0 AND mail.state IN ('queued', 'deferred', 'held')",
         )
         .bind(json(mails))

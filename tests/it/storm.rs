@@ -117,6 +117,17 @@ async fn late_mails_above_the_limit_are_held_and_leave_unanswered_in_time() {
 }
 
 #[tokio::test]
+async fn a_hold_ends_where_each_pass_comes_after_a_gap() {
+    // `run --once` once a week, within the window.
+    let mut town = back(&[(FAR, 25)], "storm = 20").await;
+    assert_eq!(held(&town).await.len(), 25);
+    town.now = at("2026-11-27T10:00:00Z");
+    town.start_again().await;
+    town.pass().await;
+    assert_eq!(count(&town).await.get(&(FAR.to_owned(), "sent")), Some(&25));
+}
+
+#[tokio::test]
 async fn a_person_lets_them_leave_at_once() {
     let mut town = back(&[(SOON, 15), (FAR, 15)], "storm = 20").await;
     assert_eq!(held(&town).await.len(), 30);
