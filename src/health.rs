@@ -30,7 +30,7 @@ pub struct Vitals {
     pub next_due: Option<DateTime<Utc>>,
     /// When a mail is to be taken up next, by the window.
     pub next_mail: Option<DateTime<Utc>>,
-    /// How many mails are in each state.
+    /// How many open mails are in each state.
     pub mails: Vec<(MailState, u32)>,
 }
 
@@ -41,7 +41,7 @@ impl Vitals {
     /// When the store cannot be read.
     pub async fn look(store: &Store, calendar: &Calendar, now: DateTime<Utc>) -> Result<Self> {
         let (next_due, next_mail) = store.next_instants().await?;
-        let mails = store.mail_counts().await?;
+        let mails = store.open_mail_counts().await?;
         // The time of a mail that is being sent is the end of its lease.
         let leaving = mails
             .iter()

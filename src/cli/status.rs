@@ -130,6 +130,8 @@ async fn look(
         // Nothing is owed before the first pass: the file was never taken over.
         vitals.uncovered.clear();
     }
+    // A person also asks for what is settled.
+    vitals.mails = store.mail_counts().await?;
     let tokens = store.tokens().await?;
     let troubled = store.mails(Which::Unfinished, 10_000).await?;
     let mut ills = Vec::new();

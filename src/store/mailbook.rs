@@ -84,6 +84,10 @@ impl From<sqlx::Error> for Refusal {
     }
 }
 
+/// Every open mail has a next time: its partial index answers, however many are settled.
+pub const OPEN_MAILS: &str =
+    "SELECT state, count(*) FROM mail WHERE next_at IS NOT NULL GROUP BY state ORDER BY state";
+
 impl Store {
     /// The mails of the outbox, the next to leave first, then the latest.
     ///
@@ -135,14 +139,25 @@ impl Store {
         Ok(Some((self.mail_row(&row).await?, attempts)))
     }
 
-    /// How many mails are in each state.
+    /// How many open mails are in each state: for each pass.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open_mail_counts(&self) -> Result<Vec<(MailState, u32)>> {
+        self.counts_of_mails(OPEN_MAILS).await
+    }
+
+    /// How many mails are in each state. Reads every mail: for a person's question.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn mail_counts(&self) -> Result<Vec<(MailState, u32)>> {
-        let rows = sqlx::query("SELECT state, count(*) FROM mail GROUP BY state ORDER BY state")
-            .fetch_all(&self.pool)
-            .await?;
+        self.counts_of_mails("SELECT state, count(*) FROM mail GROUP BY state ORDER BY state")
+            .await
+    }
+
+    async fn counts_of_mails(&self, sql: &'static str) -> Result<Vec<(MailState, u32)>> {
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|r| Ok((MailState::read(r.try_get(0)?)?, count(r.try_get(1)?))))
             .collect()

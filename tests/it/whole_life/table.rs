@@ -2,6 +2,7 @@
 //! due, not what is stored.
 
 use jetond::store::Store;
+use jetond::store::mailbook::OPEN_MAILS;
 use jetond::store::outbox::CLAIM;
 use jetond::store::plan::DUE_TOKENS;
 
@@ -229,6 +230,8 @@ async fn a_pass_looks_at_what_is_due_only() {
     );
     assert!(!uses(&plan, "SCAN"), "{plan:?}");
 
+    let plan = store.query_plan(OPEN_MAILS).await.unwrap();
+    assert!(plan.iter().any(|l| l.contains("mail_next")), "{plan:?}");
     let plan = store.query_plan(CLAIM).await.unwrap();
     assert!(uses(&plan, "INDEX mail_next (next_at<?)"), "{plan:?}");
     assert!(!uses(&plan, "SCAN mail"), "{plan:?}");
