@@ -15,6 +15,8 @@ contact = "dsi@ville.example"
 from = "jetons@ville.example"
 transport = "file"
 directory = "outbox"
+[reports]
+weekly = false
 [[token]]
 id = "marches"
 name = "Jeton marches"
