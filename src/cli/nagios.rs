@@ -107,7 +107,8 @@ pub(super) struct Seen {
     pub(super) pass_age: Option<Duration>,
     /// How old the last pass may be where no daemon is expected to run.
     pub(super) max_age: Option<Duration>,
-    pub(super) ills: Vec<(Text, Text)>,
+    /// How bad, what, and what to do.
+    pub(super) ills: Vec<(Service, Text, Text)>,
     pub(super) waiting: u32,
     pub(super) oldest: Option<Duration>,
     pub(super) put_off: u32,
@@ -171,9 +172,9 @@ impl Seen {
                 start(),
             ),
         }
-        for (what, advice) in &self.ills {
+        for (service, what, advice) in &self.ills {
             let advice = text!("{{}}.", "{{}}.").with(advice);
-            add(Service::Warning, what.clone(), advice);
+            add(*service, what.clone(), advice);
         }
         let outbox = || {
             text!(

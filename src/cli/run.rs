@@ -7,7 +7,7 @@ use crate::app::gate::Gate;
 use crate::app::{self, Rig, SendingStore};
 use crate::cli::{Context, Exit, Failure, logging};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::daemon::{self, Ended};
 use crate::delivery::step::Step;
 use crate::domain::language::{counted, text};
@@ -28,20 +28,25 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     logging::start();
-    let loaded = context.load()?;
-    for warning in loaded.warnings.iter().take(LOGGED) {
+    // The files' own text and the list of every value are for people who look at them: with
+    // thousands of tokens they are larger than what runs.
+    let Loaded {
+        config, warnings, ..
+    } = context.load()?;
+    for warning in warnings.iter().take(LOGGED) {
         tracing::warn!("{}", warning.plain(context.out.lang));
     }
-    if let Some(more) = loaded.warnings.len().checked_sub(LOGGED).filter(|n| *n > 0) {
+    if let Some(more) = warnings.len().checked_sub(LOGGED).filter(|n| *n > 0) {
         tracing::warn!(
             more,
             "further warnings about the config; `jetond check` shows them"
         );
     }
+    drop(warnings);
     if args.once {
-        once(&loaded.config, context).await
+        once(&config, context).await
     } else {
-        watch(loaded.config, context).await
+        watch(config, context).await
     }
 }
 

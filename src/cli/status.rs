@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{Of, View};
 use crate::cli::list::view;
-use crate::cli::nagios::{self, Seen};
+use crate::cli::nagios::{self, Seen, Service};
 use crate::cli::outbox::word;
 use crate::cli::{At, Context, Exit, Failure, when};
 use crate::clock;
@@ -179,7 +179,19 @@ fn seen(p: &Picture, max_age: Option<Duration>, now: DateTime<Utc>) -> Seen {
             .filter(|m| m.state == state && m.settled_at.is_some_and(|at| now - at <= RECENT));
         u32::try_from(recent.count()).unwrap_or(u32::MAX)
     };
-    let told = |ill: &Ill| (ill.headline(now), ill.advice());
+    let told = |ill: &Ill| {
+        let service = match ill {
+            // Nothing is planned, and no reminder leaves, until somebody acts.
+            Ill::ClockHeld(_) | Ill::Disk { .. } => Service::Critical,
+            Ill::Passes { .. }
+            | Ill::Deliveries { .. }
+            | Ill::Relay { .. }
+            | Ill::Uncovered(_)
+            | Ill::StormHeld(_)
+            | Ill::Unread(_) => Service::Warning,
+        };
+        (service, ill.headline(now), ill.advice())
+    };
     Seen {
         uncovered: p.vitals.uncovered.len(),
         running: p.running,
