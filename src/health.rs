@@ -13,7 +13,7 @@ use crate::store::coverage::Uncovered;
 use crate::store::error::Result;
 use crate::store::outbox::MailState;
 
-/// A relay that fails is told after this long (RELIABILITY, *A mail's life*).
+/// A relay that fails is told after this long (`docs/rules.md`, *Reply classes*).
 pub const RELAY_PATIENCE: Duration = Duration::minutes(15);
 
 /// A pass comes each minute; without a good one for this long the watch is ill.

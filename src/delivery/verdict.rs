@@ -1,5 +1,5 @@
 //! What an outcome means: for the mail, for the relay, and for the people to be told
-//! (RELIABILITY, *A mail's life*). One exhaustive match; nothing is sent or recorded here.
+//! (`docs/rules.md`, *A mail's life*). One exhaustive match; nothing is sent or recorded here.
 
 use std::collections::VecDeque;
 

@@ -200,10 +200,10 @@ impl Calendar {
         }
     }
 
-    /// The slot at which `stage` of a token that expires at `expires` is due (DESIGN, *Slots*):
-    /// the opening on the N-th calendar day before the day of expiry; on working days only, the
-    /// working day before it (stages 0 and after: the one after it); never before the renewal
-    /// form opens.
+    /// The slot at which `stage` of a token that expires at `expires` is due
+    /// (`docs/rules.md`, *Slots*): the opening on the N-th calendar day before the day of expiry;
+    /// on working days only, the working day before it (stages 0 and after: the one after it);
+    /// never before the renewal form opens.
     pub fn slot(&self, stage: Stage, expires: DateTime<Utc>) -> DateTime<Utc> {
         let mut date = shift(self.date(expires), -i64::from(stage.days()));
         while !self.is_mail_day(date) {

@@ -113,7 +113,7 @@ pub enum DateChange {
 }
 
 /// Compares what the file says now with what it said before and with the record
-/// (DESIGN, *Dates, file against record*).
+/// (`docs/rules.md`, *Dates: the file against the record*).
 pub fn date_change(
     calendar: &Calendar,
     before: Option<&FileDates>,

@@ -2,7 +2,8 @@
 //! of them is owed, and when the next one comes.
 //!
 //! Slots rise as stages fall, so the stages that are due always form a beginning of the
-//! schedule; the most urgent of them is owed and speaks for the others (DESIGN, *Catch-up*).
+//! schedule; the most urgent of them is owed and speaks for the others
+//! (`docs/rules.md`, *Catch-up*).
 
 use chrono::{DateTime, Utc};
 

@@ -3,7 +3,8 @@
 //!
 //! A clock that jumped ahead could make reminders leave too early, one that fell back could
 //! make them say too many days. Both are held until the clock is right again, has been steady
-//! for a while, or a person believes it (DESIGN, *Clock*). Nothing is read or written here.
+//! for a while, or a person believes it (`docs/rules.md`, *Clock*). Nothing is read or written
+//! here.
 
 use chrono::{DateTime, Duration, Utc};
 

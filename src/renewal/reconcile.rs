@@ -1,4 +1,4 @@
-//! The file against the record, in one transaction (DESIGN §4: origin, dates, recipients).
+//! The file against the record, in one transaction (`docs/rules.md`: origin, dates, recipients).
 //!
 //! Absence from the file archives, and presence restores, only what came from the file. A
 //! change of dates in the file is an event; an unchanged file never undoes the record. A file

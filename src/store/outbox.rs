@@ -15,7 +15,7 @@ use crate::store::error::{Result, StoreError};
 use crate::store::plan::{counted, gathered, json};
 use crate::store::{Store, Tx, instant, seconds};
 
-/// The state of a mail (RELIABILITY, *A mail's life*).
+/// The state of a mail (`docs/rules.md`, *A mail's life*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MailState {
     /// It waits for its time.

@@ -1,4 +1,4 @@
-//! A mail's life (RELIABILITY §1), against a scripted server: the right class for each answer,
+//! A mail's life (`docs/rules.md`), against a scripted server: the right class for each answer,
 //! the right next time, the right people told, and nothing lost.
 
 use jetond::store::mailbook::Refusal;

@@ -15,6 +15,7 @@ mod coverage;
 mod deliverability;
 mod delivery;
 mod demo;
+mod documents;
 mod endurance;
 mod heartbeat;
 mod hold_notes;

@@ -1,6 +1,6 @@
 //! Dates, numbers and names as a mail writes them, in French and English typography.
 //!
-//! Everything here follows COPY: U+00A0 between a number and its unit, "1er", hours as
+//! As `docs/rules.md`, *What a mail says*, has it: U+00A0 between a number and its unit, "1er", hours as
 //! "16 h 45", plural from 2. Names come from the config and are data: [`tidy_name`] makes them
 //! fit to stand in a sentence.
 

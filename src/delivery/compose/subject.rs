@@ -9,7 +9,7 @@ use crate::domain::calendar::Calendar;
 use crate::domain::language::Lang;
 use crate::domain::urgency::Urgency;
 
-/// The most characters that a subject has: the longest one of COPY, in September.
+/// The most characters that a subject has: what a list of mails shows whole.
 pub(super) const MAX: usize = 74;
 
 /// The subject of a letter as a reader sees it.

@@ -1,7 +1,7 @@
 //! SMTP replies: their syntax (RFC 5321 §4.2), and what each of them means for a mail.
 //!
-//! The meaning is one table, [`TABLE`], read from the top; its source is RELIABILITY.md §1.
-//! The parser is strict where leniency would let one reply pass for another: line ends are
+//! The meaning is one table, [`TABLE`], read from the top; in words it is in `docs/rules.md`,
+//! *Reply classes*. The parser is strict where leniency would let one reply pass for another: line ends are
 //! CRLF, all lines of a reply carry the same code, and a reply has a bounded size.
 
 use crate::delivery::outcome::{Enhanced, Outcome, RelayFault, RelayFaultKind, Reply, clean};

@@ -1,4 +1,4 @@
-//! What COPY asks every reminder to say, and in which order.
+//! What every reminder must say (`docs/rules.md`, *What a mail says*), and in which order.
 
 use jetond::delivery::compose::Templates;
 use jetond::delivery::compose::letter::TokenPart;

@@ -1,4 +1,4 @@
-//! COPY's typography, over every French mail, and the width of every subject.
+//! French typography (`docs/rules.md`, *What a mail says*), over every French mail, and the width of every subject.
 
 use jetond::delivery::compose::letter::TokenPart;
 use jetond::delivery::compose::subject;

@@ -6,7 +6,7 @@
 //! file if it has changed, finds what is owed, and sends what may leave; a mail server takes
 //! every mail at once. There are no quotas, brakes or circuits.
 //!
-//! Where DESIGN.md is silent, this is the reading:
+//! Where `docs/rules.md` is silent, this is the reading:
 //!
 //! - A pair (token, recipient) owes its most urgent due stage, unless that very notice was sent
 //!   in this period, or it was absorbed and a more urgent one was sent. So an absorbed notice

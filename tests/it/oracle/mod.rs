@@ -1,4 +1,4 @@
-//! The oracle: a second reading of the rules of DESIGN.md, from which the product's own results
+//! The oracle: a second reading of `docs/rules.md`, from which the product's own results
 //! are checked.
 //!
 //! It shares nothing with the crate under test: its own civil dates, Easter, holidays and

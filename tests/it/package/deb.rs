@@ -10,7 +10,7 @@ use crate::support::debian;
 use crate::support::program::said;
 
 /// What must be there, with its rights.
-const FILES: [(&str, &str); 22] = [
+const FILES: [(&str, &str); 23] = [
     ("./usr/bin/jetond", "-rwxr-xr-x"),
     ("./usr/lib/systemd/system/jetond.service", "-rw-r--r--"),
     ("./usr/lib/systemd/system/jetond-once.service", "-rw-r--r--"),
@@ -36,6 +36,7 @@ const FILES: [(&str, &str); 22] = [
     ("./usr/share/doc/jetond/changelog.gz", "-rw-r--r--"),
     ("./usr/share/doc/jetond/changelog.Debian.gz", "-rw-r--r--"),
     ("./usr/share/doc/jetond/README.md", "-rw-r--r--"),
+    ("./usr/share/doc/jetond/docs/rules.md", "-rw-r--r--"),
     ("./usr/share/doc/jetond/libraries", "-rw-r--r--"),
     ("./usr/share/doc/jetond/config.example.toml", "-rw-r--r--"),
     ("./usr/share/doc/jetond/examples/tokens.toml", "-rw-r--r--"),
