@@ -149,7 +149,7 @@ impl Seen {
         let start = || {
             text!(
                 "Start `jetond run`, or see why its timer does not fire.",
-                "Démarrer `jetond run`, ou voir pourquoi son minuteur ne se déclenche pas."
+                "Démarrer `jetond run`, ou voir pourquoi sa minuterie ne se déclenche pas."
             )
         };
         if self.max_age.is_none() && !self.running {
@@ -162,7 +162,7 @@ impl Seen {
         match self.pass_age {
             Some(age) if age > patience => add(
                 Service::Critical,
-                text!("the last pass was {{}}", "le dernier passage date : {{}}").with(&since(age)),
+                text!("the last pass was {{}}", "dernier passage {{}}").with(&since(age)),
                 start(),
             ),
             Some(_) => {}
@@ -173,7 +173,7 @@ impl Seen {
             ),
         }
         for (service, what, advice) in &self.ills {
-            let advice = text!("{{}}.", "{{}}.").with(advice);
+            let advice = text!("{{}}.", "{{}}.").with(&sentence(advice));
             add(*service, what.clone(), advice);
         }
         let outbox = || {
@@ -210,14 +210,6 @@ impl Seen {
                     ["courriel abandonné {}", "courriels abandonnés {}"],
                 )
                 .with(&days),
-            ),
-            (
-                self.held,
-                counted(
-                    self.held,
-                    ["mail held", "mails held"],
-                    ["courriel retenu", "courriels retenus"],
-                ),
             ),
             (
                 self.put_off,
@@ -295,6 +287,20 @@ impl Seen {
         )
         .with(&words::tokens(self.tokens))
         .with(&words::mails(self.waiting))
+    }
+}
+
+/// A clause as the beginning of a sentence.
+fn sentence(clause: &Text) -> Text {
+    let begin = |said: &str| {
+        let mut letters = said.chars();
+        letters.next().map_or_else(String::new, |first| {
+            first.to_uppercase().chain(letters).collect()
+        })
+    };
+    Text {
+        en: begin(&clause.en),
+        fr: begin(&clause.fr),
     }
 }
 
@@ -388,6 +394,17 @@ mod tests {
             one_line("a | b\nfor <c.martin@ville.example>\u{a0}: c"),
             "a / b for …\u{a0}: c"
         );
+    }
+
+    #[test]
+    fn advice_begins_as_a_sentence_does() {
+        let said = |en: &str, fr: &str| {
+            let (en, fr) = (en.to_owned(), fr.to_owned());
+            let Text { en, fr } = sentence(&Text { en, fr });
+            [en, fr]
+        };
+        assert_eq!(said("make room", "être là"), ["Make room", "Être là"]);
+        assert_eq!(said("`jetond check`", ""), ["`jetond check`", ""]);
     }
 
     #[test]

@@ -301,7 +301,7 @@ fn print(
 fn print_ills(ills: &[Ill], now: DateTime<Utc>, context: &mut Context) -> Result<(), Failure> {
     for ill in ills {
         if !matches!(ill, Ill::Uncovered(_)) {
-            let told = text!("ILL: {{}}", "EN PANNE : {{}}").with(&ill.told(now));
+            let told = text!("ILL: {{}}", "MALADE : {{}}").with(&ill.told(now));
             context.out.say(&told)?;
         }
         let advice = context.out.pick(&ill.advice()).to_owned();
