@@ -46,7 +46,7 @@
 //! 9. No clogging: every mail that is taken up leaves the queue or gets a later time.
 //! 10. A bad file changes nothing: it is refused whole, and a running daemon keeps the old one.
 //! 11. Cost follows the work: a tick reads what is due, not what is stored.
-//! 12. It says when it is ill: health, metrics and heartbeat depend on promise 1, not on the
+//! 12. It says when it is ill: health and heartbeat depend on promise 1, not on the
 //!     process being alive.
 
 pub mod domain;

@@ -253,6 +253,14 @@ impl From<Refusal> for Failure {
                     ),
                 )
             }
+            Refusal::Forgotten(no) => Self::new(
+                Exit::Refused,
+                "forgotten",
+                text!(
+                    "the recipient of mail {no} was forgotten: nobody knows where to send it",
+                    "le destinataire du courriel {no} a été oublié : nul ne sait plus où l’envoyer"
+                ),
+            ),
             Refusal::NothingOwed(no) => Self::new(
                 Exit::Refused,
                 "nothing_owed",

@@ -8,6 +8,7 @@ use crate::domain::lifecycle::Suppression;
 use crate::store::error::{Result, StoreError};
 use crate::store::journal::Entry;
 use crate::store::outbox::{MailState, count};
+use crate::store::privacy::NOWHERE;
 use crate::store::{Store, Tx, instant, seconds};
 
 /// A mail as a person sees it.
@@ -73,6 +74,9 @@ pub enum Refusal {
     /// A later reminder, a renewal or a removal came after everything that it carried.
     #[error("nothing of mail {0} is owed any more")]
     NothingOwed(i64),
+    /// Nobody knows any more whom it went to.
+    #[error("the recipient of mail {0} was forgotten")]
+    Forgotten(i64),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -195,6 +199,9 @@ impl Store {
             .ok_or(Refusal::NotFound(no))?;
         let state = MailState::read(row.try_get(0)?)?;
         let kind: String = row.try_get(1)?;
+        if row.try_get::<String, _>(3)?.ends_with(NOWHERE) {
+            return Err(Refusal::Forgotten(no));
+        }
         match state {
             MailState::Queued | MailState::Deferred | MailState::InDoubt | MailState::Held => {
                 sqlx::query("UPDATE mail SET next_at = $2, state = CASE WHEN state = 'held' THEN 'queued' ELSE state END WHERE no = $1")

@@ -18,7 +18,7 @@ use crate::store::plan;
 use crate::store::{Store, Tx, seconds};
 
 /// Pseudonyms are addresses of a domain that cannot exist (RFC 2606).
-const NOWHERE: &str = "@forgotten.invalid";
+pub(super) const NOWHERE: &str = "@forgotten.invalid";
 
 /// Whose records are looked for in the rows of texts.
 const IN_TEXTS: &str = "%@%";

@@ -121,6 +121,15 @@ async fn a_person_who_is_forgotten_is_in_no_byte_and_the_proof_stays() {
     expected.sort();
     found.sort();
     assert_eq!(found, expected);
+    let refused = after
+        .iter()
+        .find(|m| m.address.contains("forgotten"))
+        .unwrap();
+    let (code, error, _) = jetond(&town, &["outbox", "retry", &refused.no.to_string()]);
+    assert_eq!(
+        (code, error["error"]["code"].as_str()),
+        (5, Some("forgotten"))
+    );
     let (code, history, _) = jetond(&town, &["history"]);
     assert_eq!(code, 0);
     let forgotten = history["data"]
