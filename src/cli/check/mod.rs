@@ -2,6 +2,7 @@
 //!
 //! Nothing is written, and nothing leaves the machine without `--online`.
 
+mod domain;
 mod online;
 
 use std::net::{IpAddr, SocketAddr};
