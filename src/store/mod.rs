@@ -27,6 +27,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::Connection as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -59,6 +60,9 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         ),
     ])
 });
+
+/// Connections that were left with a transaction of their own and are replaced, for one begin.
+const MOST_REPLACED: u32 = 5;
 
 /// SQLite before this version can corrupt a database in WAL mode (the WAL-reset bug).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -233,9 +237,26 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`] when another process writes for more than 10 s.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(Tx {
-            inner: self.pool.begin_with("BEGIN IMMEDIATE").await?,
-        })
+        // After a full disk or a failing one SQLite has rolled back by itself
+        // (https://sqlite.org/lang_transaction.html §3), and the rollback that comes after it
+        // fails: the connection would count that transaction for ever. A new one takes its place;
+        // another task may spoil that one again meanwhile.
+        let mut replaced = 0;
+        let inner = loop {
+            match self.pool.begin_with("BEGIN IMMEDIATE").await {
+                Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed)
+                    if self.path.is_some() && replaced < MOST_REPLACED =>
+                {
+                    replaced += 1;
+                    let connection = self.pool.acquire().await?.detach();
+                    if let Err(e) = connection.close().await {
+                        tracing::warn!(error = %e, "a connection to the store did not close well");
+                    }
+                }
+                begun => break begun?,
+            }
+        };
+        Ok(Tx { inner })
     }
 
     /// Closes the connection; the write-ahead log is folded into the file.

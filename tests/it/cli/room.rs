@@ -55,6 +55,44 @@ async fn a_full_disk_ends_in_words_and_changes_nothing() {
     }
 }
 
+#[test]
+fn a_daemon_outlives_a_full_disk() {
+    let place = Place::new();
+    // Each step waits for what the daemon says; it looks at its file and makes a pass on SIGHUP.
+    let lines = r#"
+        mkdir -p disk && mount -t tmpfs -o size=700k tmpfs disk || exit 99
+        sed -i 's/sqlite:jetond.db/sqlite:disk\/jetond.db/' config.toml
+        says() {
+            n=0
+            until grep -q "$1" log; do
+                n=$((n + 1)); [ $n -lt 600 ] || { echo "never said: $1"; cat log; exit 98; }
+                sleep 0.05
+            done
+        }
+        "$0" run --lang en 2>log & daemon=$!
+        trap 'kill -9 $daemon 2>/dev/null' EXIT
+        says watching
+        dd if=/dev/zero of=disk/filler bs=1k count=2000 2>/dev/null
+        printf '\n[[token]]\nid = "new"\nname = "N"\nexpires = 2030-12-07\nrecipients = ["a@ville.example"]\n' >>config.toml
+        kill -HUP $daemon
+        says "stays in force.*the disk is full"
+        kill -HUP $daemon
+        rm disk/filler
+        kill -HUP $daemon
+        says "reloaded: +1 token"
+        kill -TERM $daemon; wait $daemon; echo "ended $?"
+        "$0" list --json
+    "#;
+    let Some(ran) = with_mounts(&place, lines) else {
+        return;
+    };
+    if ran.code == 99 {
+        return;
+    }
+    assert!(ran.out.contains("ended 0"), "{ran:?}");
+    assert!(ran.out.contains("\"id\":\"new\""), "{ran:?}");
+}
+
 #[tokio::test]
 async fn a_disk_that_is_read_only_can_be_read() {
     let place = Place::with_record().await;
