@@ -160,19 +160,15 @@ pub fn sender(
     store: Store,
     stopping: CancellationToken,
 ) -> Result<Sender, SetupError> {
-    let (password, connections) = match &config.mail.transport {
-        Transport::Smtp(smtp) => (
-            smtp.auth.as_ref().map(|a| a.password.clone()),
-            smtp.connections,
-        ),
-        Transport::File { .. } => (None, 1),
-        Transport::Sendmail { .. } => (None, 4),
+    let connections = match &config.mail.transport {
+        Transport::Smtp(smtp) => smtp.connections,
+        Transport::File { .. } => 1,
+        Transport::Sendmail { .. } => 4,
     };
     let dispatch = Dispatch {
         templates: templates(config)?,
         way: Way::prepare(&config.mail.transport)?,
         transport: config.mail.transport.clone(),
-        password,
         connections,
         rate: config.mail.rate,
         stopping,
@@ -274,6 +270,14 @@ impl Rig {
             .await
     }
 
+    /// Has the losses of a step told of with the next pass; one that failed may have some.
+    fn heed(&self, step: StoreResult<Step>) -> StoreResult<Step> {
+        if step.as_ref().map_or(true, Step::has_lost) {
+            self.teller.a_reminder_failed();
+        }
+        step
+    }
+
     /// What may leave now leaves. A tick follows, as long as notices have waited for a mail that
     /// has been settled meanwhile.
     ///
@@ -283,10 +287,7 @@ impl Rig {
         let store = &self.sender.clerk().store;
         let mut total = Step::default();
         loop {
-            let step = self.sender.drain(now).await?;
-            if step.has_lost() {
-                self.teller.a_reminder_failed();
-            }
+            let step = self.heed(self.sender.drain(now).await)?;
             total.add(step);
             let freed = step.claimed > 0
                 && store.has_waiting().await?

@@ -105,7 +105,7 @@ impl Gate {
         Passed {
             at: look.at,
             hold: look.hold,
-            done,
+            done: rig.heed(done),
         }
     }
 

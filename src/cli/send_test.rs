@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::{Context, Exit, Failure};
 use crate::config::Transport;
 use crate::delivery::compose::letter::{Letter, Note};
-use crate::delivery::outcome::{Outcome, Outgoing, RelayFault, RelayFaultKind};
+use crate::delivery::outcome::{Outcome, Outgoing, RelayFault};
 use crate::delivery::smtp::Dialogue;
 use crate::delivery::transport::Way;
 use crate::domain::address::{Address, Mailbox};
@@ -118,18 +118,7 @@ async fn send(
     if let Way::Smtp(relay) = &mut way {
         relay.record_in(dialogue);
     }
-    let password = match transport {
-        Transport::Smtp(smtp) => match &smtp.auth {
-            Some(auth) => Some(
-                auth.password
-                    .resolve()
-                    .map_err(|e| RelayFault::new(RelayFaultKind::Auth, &e.to_string()))?,
-            ),
-            None => None,
-        },
-        Transport::File { .. } | Transport::Sendmail { .. } => None,
-    };
-    let mut courier = way.open(password.as_ref()).await?;
+    let mut courier = way.open().await?;
     if let Err(outcome) = courier.offer(mail).await {
         courier.quit().await;
         return Ok(outcome);

@@ -101,9 +101,6 @@ pub(super) async fn delivery_loop(shared: Arc<Shared>) {
         match stepped {
             // There may be more: look again at once, at the time that it is then.
             Ok(step) if step.claimed > 0 => {
-                if step.has_lost() {
-                    rig.teller.a_reminder_failed();
-                }
                 // What waited for one of these mails is taken up by a tick.
                 shared.tick_hint.notify_one();
                 continue;
@@ -111,7 +108,6 @@ pub(super) async fn delivery_loop(shared: Arc<Shared>) {
             Ok(_) => {}
             Err(e) => {
                 shared.watch.no_room(&e, now);
-                rig.teller.a_reminder_failed();
                 tracing::error!(error = %e, "a delivery failed; it is tried again");
             }
         }

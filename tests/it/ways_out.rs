@@ -60,7 +60,7 @@ mod file {
         let mail = Mail::to("camille@ville.example");
         for text in [b"first\r\n", b"again\r\n"] {
             let mail = mail.out(text);
-            let mut courier = way.open(None).await.unwrap();
+            let mut courier = way.open().await.unwrap();
             courier.offer(&mail).await.unwrap();
             let outcome = courier.complete(&mail).await;
             assert_eq!(outcome.to_string(), "written as m1.a-b.eml");
@@ -264,7 +264,7 @@ mod sendmail {
         .unwrap();
         let mail = Mail::to("camille@ville.example");
         let mail = mail.out(TEXT);
-        let mut courier = way.open(None).await.unwrap();
+        let mut courier = way.open().await.unwrap();
         courier.offer(&mail).await.unwrap();
         let outcome = courier.complete(&mail).await;
         assert_eq!(word(&outcome), "accepted");

@@ -80,14 +80,7 @@ async fn converse(
 ) -> Result<Vec<Finding>, RelayFault> {
     let mut relay = Relay::prepare(smtp)?;
     relay.record_in(dialogue);
-    let password = match &smtp.auth {
-        None => None,
-        Some(auth) => Some(
-            auth.password
-                .resolve()
-                .map_err(|e| RelayFault::new(RelayFaultKind::Auth, &e.to_string()))?,
-        ),
-    };
+    let password = relay.password()?;
     let mut session = Session::open(&relay, password.as_ref()).await?;
     let mut findings = vec![let_in(smtp, &session)];
     findings.extend(of_extensions(config, session.extensions()));

@@ -2,8 +2,10 @@
 //! completes it, and records what came of it.
 
 use super::{Bench, Job, Letter, Sender, settled};
+use chrono::{DateTime, Utc};
+
 use crate::delivery::clerk::Ready;
-use crate::delivery::outcome::{Outcome, Outgoing, RelayFault, RelayFaultKind};
+use crate::delivery::outcome::{Outcome, Outgoing};
 use crate::delivery::transport::{Courier, FileTransport};
 use crate::delivery::verdict::{Case, DoubtEntered, Verdict};
 use crate::store::outbox::{Carried, Doubt};
@@ -35,39 +37,19 @@ impl Sender {
         let mut courier: Option<Courier> = None;
         while let Some(job) = bench.next() {
             if self.stopping.is_cancelled() {
-                let settlement = Settlement::Returned {
-                    next_at: bench.pace.now(),
-                    doubt_entered: false,
-                };
-                self.put(
-                    bench,
-                    &job,
-                    settlement,
-                    "the daemon is stopping".to_owned(),
-                    Vec::new(),
-                )
-                .await;
+                self.give_back(bench, &job, bench.pace.now(), "the daemon is stopping")
+                    .await;
                 continue;
             }
             let open_until = self.relay().circuit.open_until(bench.pace.now());
             if let Some(next_at) = open_until {
-                let settlement = Settlement::Returned {
-                    next_at,
-                    doubt_entered: false,
-                };
-                self.put(
-                    bench,
-                    &job,
-                    settlement,
-                    "the relay is out of reach".to_owned(),
-                    Vec::new(),
-                )
-                .await;
+                self.give_back(bench, &job, next_at, "the relay is out of reach")
+                    .await;
                 continue;
             }
             let usable = courier.as_mut().is_some_and(Courier::is_usable);
             if !usable {
-                courier = match self.open().await {
+                courier = match self.way.open().await {
                     Ok(courier) => Some(courier),
                     Err(fault) => {
                         self.record(bench, &job, Outcome::Relay(fault), DoubtEntered::No)
@@ -94,18 +76,8 @@ impl Sender {
             if !bench.recorder.enter_doubt(doubt, bench.pace.now()).await {
                 // Something changed since it was composed, or the store failed: no dot.
                 ready.abandon();
-                let settlement = Settlement::Returned {
-                    next_at: bench.pace.now(),
-                    doubt_entered: false,
-                };
-                self.put(
-                    bench,
-                    &job,
-                    settlement,
-                    "changed while it was on its way".to_owned(),
-                    Vec::new(),
-                )
-                .await;
+                let why = "changed while it was on its way";
+                self.give_back(bench, &job, bench.pace.now(), why).await;
                 continue;
             }
             let outcome = ready.complete(&mail).await;
@@ -117,18 +89,6 @@ impl Sender {
         {
             courier.quit().await;
         }
-    }
-
-    async fn open(&self) -> std::result::Result<Courier, RelayFault> {
-        let password = match &self.password {
-            None => None,
-            Some(source) => Some(
-                source
-                    .resolve()
-                    .map_err(|e| RelayFault::new(RelayFaultKind::Auth, &e.to_string()))?,
-            ),
-        };
-        self.way.open(password.as_ref()).await
     }
 
     fn outgoing<'a>(&'a self, ready: &'a Ready, letter: &'a Letter) -> Outgoing<'a> {
@@ -162,6 +122,16 @@ impl Sender {
             None => Vec::new(),
         };
         self.put(bench, job, settlement, said, notes).await;
+    }
+
+    /// Puts a mail whose dot was not written back until `next_at`.
+    async fn give_back(&self, bench: &Bench, job: &Job, next_at: DateTime<Utc>, why: &str) {
+        let settlement = Settlement::Returned {
+            next_at,
+            doubt_entered: false,
+        };
+        self.put(bench, job, settlement, why.to_owned(), Vec::new())
+            .await;
     }
 
     async fn put(

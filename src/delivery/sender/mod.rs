@@ -13,7 +13,7 @@ use std::time::Instant;
 use chrono::{DateTime, Duration, Utc};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Rate, SecretSource, Transport};
+use crate::config::{Rate, Transport};
 use crate::delivery::clerk::{Batch, Clerk, Ready};
 use crate::delivery::compose::{self, Templates};
 use crate::delivery::desk::{Addressed, Matter};
@@ -38,7 +38,6 @@ pub struct Sender {
     clerk: Clerk,
     templates: Templates,
     way: Way,
-    password: Option<SecretSource>,
     connections: usize,
     rate: Option<Rate>,
     footing: Footing,
@@ -55,8 +54,6 @@ pub struct Dispatch {
     pub way: Way,
     /// … and what it was prepared from.
     pub transport: Transport,
-    /// The password of the relay's account.
-    pub password: Option<SecretSource>,
     /// Connections at most.
     pub connections: usize,
     /// The quota, if any.
@@ -115,7 +112,6 @@ impl Sender {
             templates,
             way,
             transport,
-            password,
             connections,
             rate,
             stopping,
@@ -124,7 +120,6 @@ impl Sender {
             clerk,
             templates,
             way,
-            password,
             connections: connections.max(1),
             rate,
             footing: Footing::of(&transport),

@@ -58,6 +58,18 @@ impl Relay {
         self.dialogue = Some(dialogue.clone());
     }
 
+    /// The password of the configured account, read at this moment; `None` without an account.
+    ///
+    /// # Errors
+    /// [`RelayFaultKind::Auth`]: it is not where it should be.
+    pub fn password(&self) -> Result<Option<SecretString>, RelayFault> {
+        let account = self.settings.auth.as_ref();
+        account
+            .map(|a| a.password.resolve())
+            .transpose()
+            .map_err(|e| RelayFault::new(RelayFaultKind::Auth, &e.to_string()))
+    }
+
     /// The settings it was prepared from.
     pub fn settings(&self) -> &Smtp {
         &self.settings

@@ -7,8 +7,6 @@
 mod file;
 mod sendmail;
 
-use secrecy::SecretString;
-
 pub use self::file::FileTransport;
 pub use self::sendmail::SendmailTransport;
 use crate::config::{Deadlines, Transport};
@@ -42,14 +40,19 @@ impl Way {
         })
     }
 
-    /// Makes a courier: for SMTP it connects, the other ways have nothing to open.
+    /// Makes a courier: for SMTP it connects, with the configured account if there is one; the
+    /// other ways have nothing to open.
     ///
     /// # Errors
     /// The relay cannot be used now.
-    pub async fn open(&self, password: Option<&SecretString>) -> Result<Courier, RelayFault> {
+    pub async fn open(&self) -> Result<Courier, RelayFault> {
         Ok(match self {
             Self::File(files) => Courier::File(files.clone()),
-            Self::Smtp(relay) => Courier::Smtp(Box::new(Session::open(relay, password).await?)),
+            Self::Smtp(relay) => {
+                let password = relay.password()?;
+                let session = Session::open(relay, password.as_ref()).await?;
+                Courier::Smtp(Box::new(session))
+            }
             Self::Sendmail(command) => Courier::Sendmail(command.clone()),
         })
     }
