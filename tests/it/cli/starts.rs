@@ -1,9 +1,8 @@
 //! What a start may meet: a file that is half there, a credential that is not, a disk without
 //! room for a store. Each has its sentence and its exit code, and nothing is begun.
 
-use std::process::Command;
-
-use crate::cli::place::{Place, Ran};
+use crate::cli::place::Place;
+use crate::cli::room::with_mounts;
 use crate::support::smtp_server::{Cert, Script, SmtpServer};
 
 #[test]
@@ -67,18 +66,9 @@ fn a_disk_without_room_for_a_store_is_told_at_the_first_start() {
         "$0" run --once --lang en; echo "once $?"
         "$0" run --lang en; echo "run $?"
     "#;
-    let allowed = Command::new("unshare")
-        .args(["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
-        .output()
-        .is_ok_and(|o| o.status.success());
-    if !allowed {
+    let Some(ran) = with_mounts(&place, lines) else {
         return;
-    }
-    let mut command = Command::new("unshare");
-    command
-        .args(["-m", "sh", "-c", lines, env!("CARGO_BIN_EXE_jetond")])
-        .current_dir(place.root());
-    let ran = Ran::of(&mut command);
+    };
     assert!(
         ran.out.contains("once 8") && ran.out.contains("run 8"),
         "{ran:?}"
