@@ -9,6 +9,8 @@ port=$(cat /opt/port)
 relay=reach-$port
 tokens=/etc/jetond/conf.d/tokens.toml
 backup=/var/backups/jetond-today.db
+# What the steps compare with.
+kept=$(mktemp -d)
 
 # With what dpkg says in $said.
 package() {
@@ -47,7 +49,7 @@ grep -l '^path-exclude' /etc/dpkg/dpkg.cfg.d/* | xargs -r rm
 # The database of all manuals of this machine is of no use here.
 rm -f /var/lib/man-db/auto-update
 id jetond 2>/dev/null && fail "it was here before"
-ours >/root/before
+ours >$kept/before
 systemctl daemon-reload
 systemctl start "$relay.socket" || fail "relay"
 
@@ -127,7 +129,7 @@ until_it "the word in the journal" logged "reloaded: +1 token"
 until_it "its status" quiet
 
 begin "reload with a bad file"
-cp $config /root/good.toml
+cp $config $kept/good.toml
 sed -i 's/^timezone.*/timezone = "Europe\/Pari"/' $config
 line=$(grep -n '^timezone' $config | cut -d: -f1)
 ends 1 systemctl reload jetond
@@ -139,7 +141,7 @@ begin "an upgrade with a bad file leaves the service that runs"
 package -i /opt/jetond.deb
 told "this version refuses $config"
 active && [ "$(of MainPID)" = "$pid" ] || fail "it does not run on"
-cp /root/good.toml $config
+cp $kept/good.toml $config
 ends 0 systemctl reload jetond
 
 begin "SIGSTOP: the watchdog ends it, and it comes back"
@@ -171,7 +173,7 @@ begin "the upgrade restarts the service, and they still wait"
 pid=$(of MainPID)
 package -i /opt/next.deb
 [[ $said != *refuses* && $said != *"installed and enabled"* ]] || fail "it says: $said"
-cmp $config /root/good.toml || fail "the config is another one"
+cmp $config $kept/good.toml || fail "the config is another one"
 until_it "the new one" restarted_since "$pid"
 [ "$(readlink "/proc/$(of MainPID)/exe")" = /usr/bin/jetond ] || fail "the old program runs"
 [ "$(dpkg-query -W -f '${Version}' jetond)" = 99-1 ] || fail "which version?"
@@ -212,11 +214,11 @@ others=$(find /var/lib/jetond ! -user jetond)
 [ -z "$others" ] || fail "not the service's: $others"
 
 begin "the removal keeps config and history, and a new installation goes on"
-cp $config /root/good.toml
+cp $config $kept/good.toml
 package -r jetond
 [ "$(of ActiveState)" = inactive ] || fail "it runs on"
 [ -e /usr/bin/jetond ] && fail "the program is here"
-cmp $config /root/good.toml && [ -e $tokens ] && [ -e /var/lib/jetond/jetond.db ] || fail "something is gone"
+cmp $config $kept/good.toml && [ -e $tokens ] && [ -e /var/lib/jetond/jetond.db ] || fail "something is gone"
 package -i /opt/next.deb
 until_it "it goes on" active
 until_it "its status" quiet
@@ -230,7 +232,7 @@ told "the history stays in /var/lib/jetond"
 [ "$(of ActiveState)" = inactive ] || fail "it runs on"
 [ -e /var/lib/jetond/jetond.db ] && [ -e $tokens ] || fail "something is gone"
 [ ! -e $config ] || fail "the config is here"
-ours | comm -13 /root/before - | grep -v '^/var/lib/jetond\|^/etc/jetond$\|^/var/backups/' && fail "this is left"
+ours | comm -13 $kept/before - | grep -v '^/var/lib/jetond\|^/etc/jetond$\|^/var/backups/' && fail "this is left"
 
 begin "installed again, as at first; a purge with a yes leaves nothing"
 said=$(LC_ALL=fr_FR.UTF-8 dpkg -i /opt/next.deb 2>&1) || fail "$said"
@@ -239,7 +241,7 @@ told "jetond est installé et activé, mais pas démarré"
 [ "$(systemctl is-enabled jetond)" = enabled ] || fail "not enabled"
 echo "jetond jetond/purge-history boolean true" | debconf-set-selections || fail "the answer"
 package -P jetond
-ours | comm -13 /root/before - | grep -vxF $backup && fail "this is left"
+ours | comm -13 $kept/before - | grep -vxF $backup && fail "this is left"
 grep -l jetond /var/cache/debconf/config.dat /var/cache/debconf/templates.dat && fail "debconf remembers"
 systemctl list-unit-files 'jetond*' --no-legend | grep . && fail "units are left"
 # Policy: files elsewhere may still be its own.
