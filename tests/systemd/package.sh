@@ -9,8 +9,8 @@ port=$(cat /opt/port)
 relay=reach-$port
 tokens=/etc/jetond/conf.d/tokens.toml
 backup=/var/backups/jetond-today.db
-# What the steps compare with.
-kept=$(mktemp -d)
+# What the steps compare with; not in /tmp, which systemd empties as it boots.
+kept=$(mktemp -d -p /opt)
 
 # With what dpkg says in $said.
 package() {
