@@ -1,0 +1,56 @@
+-- What people, links, imports and Data Pass say happened to a token.
+
+-- How much a token may ask for, as a JSON array; NULL: not known.
+ALTER TABLE token ADD COLUMN scopes TEXT;
+-- SHA-256 of the token's text, in hex: tells two tokens apart, and nothing else.
+ALTER TABLE token ADD COLUMN fingerprint TEXT;
+-- The token that took its place.
+ALTER TABLE token ADD COLUMN superseded_by BIGINT REFERENCES token (no);
+CREATE INDEX token_superseded ON token (superseded_by) WHERE superseded_by IS NOT NULL;
+
+-- Who said these dates, as the journal names them.
+ALTER TABLE period ADD COLUMN source TEXT NOT NULL DEFAULT 'file';
+-- Set: the period ends for good on its day, by revocation. Nothing is due on that day or after it.
+ALTER TABLE period ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0 CHECK (revoked IN (0, 1));
+
+-- Where a recipient comes from: the file ends only its own.
+ALTER TABLE recipient ADD COLUMN origin TEXT NOT NULL DEFAULT 'file'
+    CHECK (origin IN ('file', 'import', 'webhook', 'inherited'));
+
+-- What silences the stages above 15 of a period: a request that was filed, a renewal that a
+-- recipient declared and nobody has confirmed, a snooze. Gone when it is undone; the journal keeps it.
+CREATE TABLE quiet (
+    token     BIGINT NOT NULL,
+    period    BIGINT NOT NULL,
+    kind      TEXT NOT NULL CHECK (kind IN ('filed', 'declared', 'snoozed')),
+    -- When it was recorded, and by whom, as the journal names them.
+    at        BIGINT NOT NULL,
+    who       TEXT NOT NULL,
+    -- filed: when, by whom, under which reference.
+    filed_at  BIGINT,
+    filed_by  TEXT,
+    reference TEXT,
+    -- declared: the new expiry.
+    expires   BIGINT,
+    -- snoozed: its end.
+    until     BIGINT,
+    -- filed: when it was asked what became of it.
+    asked_at  BIGINT,
+    PRIMARY KEY (token, period, kind),
+    FOREIGN KEY (token, period) REFERENCES period (token, no)
+) WITHOUT ROWID;
+CREATE INDEX quiet_until ON quiet (until) WHERE until IS NOT NULL;
+CREATE INDEX quiet_filed ON quiet (filed_at) WHERE filed_at IS NOT NULL AND asked_at IS NULL;
+
+-- Events of which people are to be told by a note. Written with the event, in its transaction;
+-- gone with the transaction that queues the notes.
+CREATE TABLE news (
+    no     INTEGER PRIMARY KEY,
+    at     BIGINT NOT NULL,
+    kind   TEXT NOT NULL,
+    who    TEXT NOT NULL,
+    token  BIGINT REFERENCES token (no),
+    period BIGINT,
+    -- A JSON object.
+    detail TEXT NOT NULL
+);
