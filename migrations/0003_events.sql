@@ -10,8 +10,10 @@ CREATE INDEX token_superseded ON token (superseded_by) WHERE superseded_by IS NO
 
 -- Who said these dates, as the journal names them.
 ALTER TABLE period ADD COLUMN source TEXT NOT NULL DEFAULT 'file';
--- Set: the period ends for good on its day, by revocation. Nothing is due on that day or after it.
-ALTER TABLE period ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0 CHECK (revoked IN (0, 1));
+-- Set: the token is revoked at the end of this period, which is no longer the end it had before:
+-- nothing is due on that day or after it.
+ALTER TABLE period ADD COLUMN revoked_from BIGINT;
+CREATE INDEX period_revoked ON period (expires) WHERE revoked_from IS NOT NULL;
 
 -- Where a recipient comes from: the file ends only its own.
 ALTER TABLE recipient ADD COLUMN origin TEXT NOT NULL DEFAULT 'file'

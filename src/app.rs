@@ -12,6 +12,7 @@ use crate::config::{Config, DASHBOARD, Heartbeat, Transport};
 use crate::delivery::clerk::Clerk;
 use crate::delivery::compose::{TemplateError, Templates};
 use crate::delivery::desk::Desk;
+use crate::delivery::news;
 use crate::delivery::outcome::RelayFault;
 use crate::delivery::report::Reporter;
 use crate::delivery::sender::{Dispatch, Sender};
@@ -246,6 +247,10 @@ impl Rig {
                 mails = held,
                 "late mails are held; `jetond outbox release` lets them leave at once"
             );
+        }
+        if let Err(e) = news::queue(store, desk, now).await {
+            // Nothing that is owed waits for this.
+            tracing::error!(error = %e, "news could not be told; the next pass tries again");
         }
         store.record_pass(now).await?;
         if let Err(e) = self.tidier.tidy(store, now).await {

@@ -9,6 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::delivery::clerk::Clerk;
 use crate::delivery::compose;
 use crate::delivery::compose::letter::Letter;
+use crate::delivery::news;
 use crate::delivery::report::Reporter;
 use crate::store::error::Result;
 use crate::store::settle::{Settled, Settlement};
@@ -61,6 +62,7 @@ pub async fn run(
     let mut now = from;
     while now <= to {
         planner.tick(&clerk.store, now).await?;
+        news::queue(&clerk.store, &clerk.desk, now).await?;
         if let Some(reporter) = reporter
             && reporter
                 .is_due(&clerk.store, &clerk.desk.calendar, now)

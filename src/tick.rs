@@ -7,14 +7,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::domain::calendar::Calendar;
+use crate::domain::lifecycle::{By, State, Suppression, Who};
 use crate::domain::message_id::message_id;
 use crate::domain::schedule::{self, Fate, Urgent};
 use crate::domain::stage::{Schedule, Stage};
 use crate::domain::storm;
 use crate::store::error::Result;
+use crate::store::journal::Entry;
 use crate::store::outbox::MailState;
 use crate::store::plan::{
     DueRecipient, DueToken, MailUpdate, NewMail, NoticeRow, OpenMail, Recorded,
@@ -58,10 +61,11 @@ impl Planner {
             let Some(schedule) = tx.schedule().await? else {
                 return Ok(total);
             };
+            let turned = turn(&mut tx, now).await?;
             let due = tx.due_tokens(now, BATCH).await?;
             let more = i64::try_from(due.len()).is_ok_and(|n| n == BATCH);
             let done = self.plan(&mut tx, &schedule, &due, now).await?;
-            if due.is_empty() && done == Ticked::default() {
+            if due.is_empty() && turned == Turned::Nothing && done == Ticked::default() {
                 tx.rollback().await?;
             } else {
                 tx.commit().await?;
@@ -260,6 +264,42 @@ impl Planner {
     }
 }
 
+/// Whether a date came that somebody had set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turned {
+    Nothing,
+    Something,
+}
+
+/// Ends what was to end by now: a snooze speaks again, a token to be revoked is.
+async fn turn(tx: &mut Tx, now: DateTime<Utc>) -> Result<Turned> {
+    let (awake, revoked) = (tx.end_snoozes(now).await?, tx.revoked_by(now).await?);
+    if awake.is_empty() && revoked.is_empty() {
+        return Ok(Turned::Nothing);
+    }
+    tx.reopen_tokens(&awake, Suppression::Snoozed).await?;
+    tx.look_again(&awake, now).await?;
+    tx.set_state(&revoked, State::Revoked, By::Person, now)
+        .await?;
+    tx.suppress_tokens(&revoked, Suppression::Revoked, now)
+        .await?;
+    tx.cancel_empty_mails(now).await?;
+    let entry = |what| {
+        move |token: &i64| Entry {
+            what,
+            token: Some(*token),
+            detail: json!({}),
+        }
+    };
+    let entries: Vec<Entry> = awake
+        .iter()
+        .map(entry("snooze_ended"))
+        .chain(revoked.iter().map(entry("revoked")))
+        .collect();
+    tx.journal(&Who::Daemon.to_string(), &entries, now).await?;
+    Ok(Turned::Something)
+}
+
 /// What a recipient is newly owed.
 #[derive(Default)]
 struct Owed {
@@ -329,13 +369,15 @@ impl Batch {
                     .look_at
                     .max(token.period.dated_at)
                     .max(person.told.since);
-                for n in schedule::newly_due(calendar, &theirs, due_from, is_recorded) {
+                let new = schedule::newly_due(calendar, &theirs, due_from, is_recorded);
+                for n in schedule::silenced(new, token.quiet, now) {
                     let (state, reason) = match n.fate {
                         Fate::Owed => {
                             self.owe_one(token, person, n.stage, record);
                             ("owed", None)
                         }
                         Fate::Absorbed => ("absorbed", most_urgent.map(|s| s.to_string())),
+                        Fate::Silent(why) => ("suppressed", Some(why.reason().word().to_owned())),
                     };
                     self.notices.push(NoticeRow(
                         token.no,

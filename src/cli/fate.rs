@@ -308,5 +308,11 @@ fn said(why: Suppression) -> Text {
             "a person cancelled the mail",
             "une personne a annulé le courriel"
         ),
+        Suppression::Filed => text!("the request was filed", "la demande était déposée"),
+        Suppression::Declared => text!(
+            "a recipient declared a renewal",
+            "un destinataire a déclaré un renouvellement"
+        ),
+        Suppression::Snoozed => text!("it was put off", "il était en sommeil"),
     }
 }

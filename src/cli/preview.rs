@@ -142,6 +142,8 @@ fn carried(token: &Token, reader: &Person, stage: Stage) -> HashMap<i64, Vec<Car
         expires: token.period.expires,
         opened_at: token.period.opened_at,
         dated_at: token.period.dated_at,
+        end: token.period.end,
+        filed_at: None,
         declared_at: token.declared_at,
         datapass_id: token.facts.datapass_id.clone(),
         jti: token.jti.clone(),

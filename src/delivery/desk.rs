@@ -217,6 +217,7 @@ impl Desk {
             declared_at: c.declared_at,
             opened_at: c.opened_at,
             dated_at: c.dated_at,
+            end: c.end,
         };
         let next_reminder = reader.and_then(|p| {
             let told = Told {
@@ -249,7 +250,7 @@ impl Desk {
                 .filter_map(mailbox)
                 .collect(),
             next_reminder,
-            filed: None,
+            filed: c.filed_at,
         })
     }
 }

@@ -9,6 +9,7 @@ pub mod compose;
 pub mod desk;
 mod footing;
 pub mod holds;
+pub mod news;
 pub mod notes;
 pub mod outcome;
 pub mod recorder;

@@ -226,7 +226,13 @@ impl Desk {
     }
 
     /// A note to somebody who reads this language. Its Message-ID follows from its key.
-    fn note_in(&self, language: Lang, to: &Address, draft: Draft, now: DateTime<Utc>) -> NewNote {
+    pub(super) fn note_in(
+        &self,
+        language: Lang,
+        to: &Address,
+        draft: Draft,
+        now: DateTime<Utc>,
+    ) -> NewNote {
         let Draft {
             kind,
             cause,

@@ -1,6 +1,8 @@
 //! What an event does to a token: dates that change in the file, and the reasons for which a
 //! notice that was owed is no longer mailed.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::calendar::Calendar;
@@ -57,6 +59,78 @@ pub enum Suppression {
     RecipientRemoved,
     /// A person cancelled it.
     Cancelled,
+    /// The renewal request was filed.
+    Filed,
+    /// A recipient declared a renewal that nobody has confirmed yet.
+    Declared,
+    /// A person put the reminders off.
+    Snoozed,
+}
+
+/// What silences the stages above [`LAST_WORDS`] of a period, until it is undone or renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Silence {
+    /// A recipient declared a renewal that nobody has confirmed yet.
+    Declared,
+    /// The renewal request was filed.
+    Filed,
+    /// A person put the reminders off until a date.
+    Snoozed,
+}
+
+/// This stage and the later ones are told whatever was filed, declared or put off.
+pub const LAST_WORDS: i32 = 15;
+
+impl Silence {
+    /// Why a notice that it silences is not mailed.
+    pub fn reason(self) -> Suppression {
+        match self {
+            Self::Declared => Suppression::Declared,
+            Self::Filed => Suppression::Filed,
+            Self::Snoozed => Suppression::Snoozed,
+        }
+    }
+}
+
+/// Who says that something happened. [`fmt::Display`] is the word of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// The config file.
+    File,
+    /// The daemon by itself: a date has come.
+    Daemon,
+    /// A person at the command line, by the name of the system.
+    User(String),
+    /// A recipient by a link in a mail: their key.
+    Recipient(String),
+    /// An import: the file's name, or `-`.
+    Import(String),
+    /// Data Pass.
+    Webhook,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => f.write_str("file"),
+            Self::Daemon => f.write_str("daemon"),
+            Self::User(name) => write!(f, "user:{name}"),
+            Self::Recipient(key) => write!(f, "recipient:{key}"),
+            Self::Import(name) => write!(f, "import:{name}"),
+            Self::Webhook => f.write_str("webhook"),
+        }
+    }
+}
+
+/// An event of which people are told by a note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum News {
+    /// The token lives on: those who were reminded hear that it is done.
+    Renewed,
+    /// Another token took its place: the same.
+    Superseded,
+    /// A recipient declared a renewal: the contact is asked to confirm it.
+    Declared,
 }
 
 /// A closed enum and the words by which config, store and JSON know it.
@@ -90,7 +164,12 @@ words!(Suppression {
     Archived = "archived",
     RecipientRemoved = "recipient_removed",
     Cancelled = "cancelled",
+    Filed = "filed",
+    Declared = "declared",
+    Snoozed = "snoozed",
 });
+words!(Silence { Declared = "declared", Filed = "filed", Snoozed = "snoozed" });
+words!(News { Renewed = "renewed", Superseded = "superseded", Declared = "declared" });
 
 /// What the file said of a token when it was last read.
 #[derive(Debug, Clone, PartialEq, Eq)]

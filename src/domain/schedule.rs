@@ -8,6 +8,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::calendar::Calendar;
+use crate::domain::lifecycle::{LAST_WORDS, Silence};
 use crate::domain::stage::{Schedule, Stage};
 
 /// A token first declared more than this number of days after its expiry is not mailed.
@@ -24,6 +25,33 @@ pub struct Period {
     pub opened_at: DateTime<Utc>,
     /// When its dates were last corrected; `opened_at` when they never were.
     pub dated_at: DateTime<Utc>,
+    /// What comes after its end.
+    pub end: End,
+}
+
+/// What comes after the end of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// A renewal, if it is asked for: the stages of that day and after it are due.
+    Renewable,
+    /// Nothing: the token is revoked from then on.
+    Revoked,
+}
+
+/// What silences a period's stages above [`LAST_WORDS`], and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quiet {
+    /// What was said.
+    pub why: Silence,
+    /// Its end; `None`: until it is undone, or the token renewed.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Quiet {
+    /// Whether it silences a stage whose slot is at `slot`.
+    pub fn silences(&self, stage: Stage, slot: DateTime<Utc>) -> bool {
+        stage.days() > LAST_WORDS && self.until.is_none_or(|until| slot < until)
+    }
 }
 
 /// One recipient of a token, as far as the schedule is concerned.
@@ -58,6 +86,8 @@ pub enum Fate {
     Owed,
     /// A more urgent stage speaks for it.
     Absorbed,
+    /// Something silences it.
+    Silent(Silence),
 }
 
 /// A due stage that is not on record yet.
@@ -89,15 +119,25 @@ pub fn due(
     if !is_mailed(calendar, period) {
         return Vec::new();
     }
-    schedule
-        .stages()
-        .iter()
+    stages(schedule, period)
         .map(|stage| Due {
             stage,
             slot: calendar.slot(stage, period.expires),
         })
         .take_while(|d| d.slot <= now)
         .collect()
+}
+
+/// The stages of this period, the earliest first.
+fn stages(schedule: &Schedule, period: &Period) -> impl Iterator<Item = Stage> {
+    let last = match period.end {
+        End::Renewable => i32::MIN,
+        End::Revoked => 1,
+    };
+    schedule
+        .stages()
+        .iter()
+        .take_while(move |s| s.days() >= last)
 }
 
 /// Those of the `due` stages that concern one recipient.
@@ -156,14 +196,13 @@ pub fn next_slot(
     if !is_mailed(calendar, period) {
         return None;
     }
-    schedule
-        .stages()
-        .iter()
+    stages(schedule, period)
         .map(|stage| calendar.slot(stage, period.expires))
         .find(|slot| *slot > now)
 }
 
-/// The next slot of one recipient strictly after `now`, with its stage.
+/// The next slot of one recipient strictly after `now`, with its stage, as nothing but time
+/// passes.
 pub fn next_for(
     calendar: &Calendar,
     schedule: &Schedule,
@@ -171,18 +210,47 @@ pub fn next_for(
     told: &Told,
     now: DateTime<Utc>,
 ) -> Option<Due> {
-    if !is_mailed(calendar, period) {
-        return None;
-    }
-    schedule
-        .stages()
-        .iter()
-        .filter(|stage| told.takes(*stage))
+    coming(calendar, schedule, period, told, now).next()
+}
+
+/// The stages of one recipient whose slots come strictly after `now`, the earliest first;
+/// endless where the schedule is.
+pub fn coming<'a>(
+    calendar: &'a Calendar,
+    schedule: &'a Schedule,
+    period: &'a Period,
+    told: &'a Told,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = Due> + 'a {
+    let is_mailed = is_mailed(calendar, period);
+    stages(schedule, period)
+        .filter(move |stage| is_mailed && told.takes(*stage))
         .map(|stage| Due {
             stage,
             slot: calendar.slot(stage, period.expires),
         })
-        .find(|d| d.slot > now)
+        .skip_while(move |d| d.slot <= now)
+}
+
+/// What silence makes of the newly due notices of one recipient: where the most urgent of them
+/// is silenced at `now`, none of them is mailed.
+pub fn silenced(
+    mut new: Vec<NewNotice>,
+    quiet: Option<Quiet>,
+    now: DateTime<Utc>,
+) -> Vec<NewNotice> {
+    let Some(quiet) = quiet else { return new };
+    let owed = |n: &&NewNotice| n.fate == Fate::Owed;
+    let is_silent = new
+        .iter()
+        .find(owed)
+        .is_some_and(|n| quiet.silences(n.stage, now));
+    if is_silent {
+        for n in &mut new {
+            n.fate = Fate::Silent(quiet.why);
+        }
+    }
+    new
 }
 
 /// When a recipient's open reminder mail may leave at the earliest: one a day, and a second
@@ -264,6 +332,7 @@ mod tests {
             declared_at: issued,
             opened_at: issued,
             dated_at: issued,
+            end: End::Renewable,
         };
         let told = Told {
             from_stage: None,
@@ -316,6 +385,7 @@ mod tests {
             declared_at: opened,
             opened_at: opened,
             dated_at: opened,
+            end: End::Renewable,
         };
         let told = Told {
             from_stage: None,
@@ -342,6 +412,7 @@ mod tests {
             declared_at: opened,
             opened_at: opened,
             dated_at: opened,
+            end: End::Renewable,
         };
         let told = Told {
             from_stage: Some(15),
@@ -376,6 +447,7 @@ mod tests {
                 declared_at: at(opened),
                 opened_at: at(opened),
                 dated_at: at(opened),
+                end: End::Renewable,
             };
             assert_eq!(is_mailed(&cal, &period), mailed);
             assert_eq!(

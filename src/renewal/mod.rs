@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod reconcile;
 mod report;
+pub mod verbs;

@@ -11,13 +11,14 @@ use serde_json::json;
 
 use crate::domain::calendar::Calendar;
 use crate::domain::lifecycle::{
-    By, DateChange, FileDates, Origin, State, Suppression, date_change, looks_like_an_accident,
+    By, DateChange, FileDates, News, Origin, State, Suppression, date_change,
+    looks_like_an_accident,
 };
 use crate::domain::schedule;
 use crate::domain::stage::{Stage, Stages};
 use crate::domain::token::Declared;
 use crate::renewal::report::differences;
-use crate::store::declared::{Facts, Known, KnownRecipient, Numbered};
+use crate::store::declared::{Facts, Known, KnownRecipient, Numbered, RecipientOrigin};
 use crate::store::error::Result;
 use crate::store::events::{NotLeft, Standing};
 use crate::store::journal::Entry;
@@ -282,6 +283,7 @@ impl<'a> Plan<'a> {
                     role: r.role.word().to_owned(),
                     language: r.language.code().to_owned(),
                     from_stage: r.from_stage,
+                    origin: RecipientOrigin::File,
                     removed: false,
                 };
                 let before = on_record.remove(&(token, wanted.key.clone()));
@@ -305,10 +307,9 @@ impl<'a> Plan<'a> {
             }
         }
         let ids: HashMap<i64, &str> = numbers.iter().map(|(id, no)| (*no, *id)).collect();
-        for r in on_record
-            .into_values()
-            .filter(|r| !r.removed && of_file.contains(&r.token))
-        {
+        for r in on_record.into_values().filter(|r| {
+            !r.removed && r.origin == RecipientOrigin::File && of_file.contains(&r.token)
+        }) {
             self.note(ids[&r.token], Change::Recipients);
             self.gone.push((r.token, r.key.clone()));
             let detail = json!({"recipient": r.address});
@@ -343,10 +344,15 @@ impl<'a> Plan<'a> {
         tx.journal("file", &declared, now).await?;
 
         tx.update_facts(&self.facts).await?;
+        tx.closing_news(News::Renewed, &rows(&self.renewed), "file", &json!({}), now)
+            .await?;
         tx.suppress_tokens(&rows(&self.renewed), Suppression::Renewed, now)
             .await?;
-        tx.open_periods(&self.renewed, now).await?;
-        tx.correct_periods(&self.corrected, now).await?;
+        let dates =
+            |tokens: &[Numbered<'_>]| tokens.iter().map(Numbered::dates).collect::<Vec<_>>();
+        tx.open_periods(&dates(&self.renewed), "file", now).await?;
+        tx.correct_periods(&dates(&self.corrected), "file", now)
+            .await?;
         tx.remember_file_dates(&self.dates).await?;
 
         let restored: Vec<i64> = self.restored.iter().map(|(no, _)| *no).collect();

@@ -9,7 +9,7 @@ use crate::domain::calendar::Calendar;
 use crate::domain::schedule::{self, Period, Told};
 use crate::domain::stage::Stage;
 use crate::store::error::Result;
-use crate::store::{Store, instant, seconds};
+use crate::store::{Store, instant, quiet, seconds};
 
 /// An owed notice may be open for this long after its slot.
 pub const PATIENCE: Duration = Duration::hours(24);
@@ -116,7 +116,8 @@ impl Store {
         // Nothing is due earlier than the earliest stage, two weeks of holidays allowed for.
         let horizon = now + Duration::days(i64::from(schedule.stages().earliest()) + 14);
         let tokens = sqlx::query(
-            "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at FROM period p \
+            "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at, \
+               p.revoked_from IS NOT NULL FROM period p \
              CROSS JOIN token t ON t.no = p.token AND t.period = p.no \
              WHERE t.state = 'active' AND p.expires <= $1",
         )
@@ -166,6 +167,7 @@ impl Store {
                 opened_at: instant(t.try_get(4)?),
                 dated_at: instant(t.try_get(5)?),
                 declared_at: instant(t.try_get(6)?),
+                end: quiet::end(t.try_get(7)?),
             };
             let due = schedule::due(calendar, &schedule, &period, now);
             for (key, told) in people.get(&no).into_iter().flatten() {

@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::domain::lifecycle::{By, FileDates, Origin, State};
+use crate::domain::lifecycle::{By, FileDates, Origin, State, words};
 use crate::domain::stage::Stages;
 use crate::domain::token::{Declared, Jti};
 use crate::store::error::{Result, StoreError};
-use crate::store::outbox::list;
+use crate::store::outbox::{Person, list, people};
 use crate::store::plan::json;
 use crate::store::{Tx, instant, seconds};
 
@@ -93,8 +93,42 @@ pub struct KnownRecipient {
     pub language: String,
     /// They are told from this stage on.
     pub from_stage: Option<u32>,
+    /// Where they come from: the file ends only its own.
+    pub origin: RecipientOrigin,
     /// Whether they are no longer told.
     pub removed: bool,
+}
+
+/// Where a recipient comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientOrigin {
+    /// The config file.
+    File,
+    /// An import.
+    Import,
+    /// Data Pass.
+    Webhook,
+    /// The token that was superseded.
+    Inherited,
+}
+
+words!(RecipientOrigin {
+    File = "file",
+    Import = "import",
+    Webhook = "webhook",
+    Inherited = "inherited",
+});
+
+/// The dates of a period to be opened or corrected.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Dates {
+    /// The token's row.
+    pub no: i64,
+    /// When the token was issued, in seconds, if known.
+    pub issued: Option<i64>,
+    /// The end of the period, in seconds.
+    pub expires: i64,
 }
 
 /// A token with its row, to be written.
@@ -104,6 +138,17 @@ pub struct Numbered<'a> {
     pub no: i64,
     /// What the file declares.
     pub declared: &'a Declared,
+}
+
+impl Numbered<'_> {
+    /// Its dates.
+    pub fn dates(&self) -> Dates {
+        Dates {
+            no: self.no,
+            issued: self.declared.issued.map(seconds),
+            expires: seconds(self.declared.expires),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -186,7 +231,7 @@ impl Tx {
     /// When the store cannot be read.
     pub async fn known_recipients(&mut self) -> Result<Vec<KnownRecipient>> {
         let rows = sqlx::query(
-            "SELECT token, key, address, name, role, language, from_stage, removed_at IS NOT NULL FROM recipient",
+            "SELECT token, key, address, name, role, language, from_stage, removed_at IS NOT NULL, origin FROM recipient",
         )
         .fetch_all(&mut *self.inner)
         .await?;
@@ -203,6 +248,8 @@ impl Tx {
                         .try_get::<Option<i64>, _>(6)?
                         .and_then(|n| u32::try_from(n).ok()),
                     removed: r.try_get(7)?,
+                    origin: RecipientOrigin::from_word(r.try_get(8)?)
+                        .ok_or_else(|| damaged("origin of a recipient"))?,
                 })
             })
             .collect()
@@ -297,60 +344,94 @@ impl Tx {
         Ok(())
     }
 
-    /// Opens the next period of these tokens; due to be looked at now.
+    /// Opens the next period of these tokens, with dates by `source`, as the journal names
+    /// them; due to be looked at now.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub async fn open_periods(
         &mut self,
-        tokens: &[Numbered<'_>],
+        periods: &[Dates],
+        source: &str,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        if tokens.is_empty() {
-            return Ok(());
-        }
-        let rows = json(&tokens.iter().map(row).collect::<Vec<_>>());
-        for sql in [
-            "UPDATE period SET closed_at = $2 WHERE (token, no) IN \
-               (SELECT t.no, t.period FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no')",
-            "INSERT INTO period (token, no, issued, expires, opened_at, dated_at) \
-               SELECT t.no, t.period + 1, j.value ->> 'issued', j.value ->> 'expires', $2, $2 \
-               FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no'",
-            "UPDATE token SET period = period + 1, next_due_at = CASE WHEN state = 'active' THEN $2 ELSE NULL END \
-               FROM jsonb_each($1) j WHERE token.no = j.value ->> 'no'",
-        ] {
-            sqlx::query(sql)
-                .bind(&rows)
-                .bind(seconds(now))
-                .execute(&mut *self.inner)
-                .await?;
-        }
-        Ok(())
+        self.redate(
+            &[
+                "UPDATE period SET closed_at = $2 WHERE (token, no) IN \
+                   (SELECT t.no, t.period FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no')",
+                "INSERT INTO period (token, no, issued, expires, opened_at, dated_at, source) \
+                   SELECT t.no, t.period + 1, j.value ->> 'issued', j.value ->> 'expires', $2, $2, $3 \
+                   FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no'",
+                "UPDATE token SET period = period + 1, next_due_at = CASE WHEN state = 'active' THEN $2 ELSE NULL END \
+                   FROM jsonb_each($1) j WHERE token.no = j.value ->> 'no'",
+            ],
+            (periods, source, now),
+        )
+        .await
     }
 
-    /// Corrects the dates of the current period of these tokens; due to be looked at now.
+    /// Corrects the dates of the current period of these tokens, by `source`; due to be looked
+    /// at now. A revocation to come is taken back by it.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub async fn correct_periods(
         &mut self,
-        tokens: &[Numbered<'_>],
+        periods: &[Dates],
+        source: &str,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        if tokens.is_empty() {
+        self.redate(
+            &[
+                "UPDATE period SET issued = j.value ->> 'issued', expires = j.value ->> 'expires', dated_at = $2, \
+                   source = $3, revoked_from = NULL FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no' \
+                   WHERE period.token = t.no AND period.no = t.period",
+                "UPDATE token SET next_due_at = CASE WHEN state = 'active' THEN $2 ELSE NULL END \
+                   FROM jsonb_each($1) j WHERE token.no = j.value ->> 'no'",
+            ],
+            (periods, source, now),
+        )
+        .await
+    }
+
+    /// Ends the current period of these tokens at a day of revocation.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn revoke_periods(
+        &mut self,
+        periods: &[Dates],
+        source: &str,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        self.redate(
+            &[
+                "UPDATE period SET revoked_from = coalesce(revoked_from, period.expires), \
+                   expires = j.value ->> 'expires', dated_at = $2, source = $3 \
+                   FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no' \
+                   WHERE period.token = t.no AND period.no = t.period",
+                "UPDATE token SET next_due_at = CASE WHEN state = 'active' THEN $2 ELSE NULL END \
+                   FROM jsonb_each($1) j WHERE token.no = j.value ->> 'no'",
+            ],
+            (periods, source, now),
+        )
+        .await
+    }
+
+    async fn redate(
+        &mut self,
+        statements: &[&'static str],
+        (periods, source, now): (&[Dates], &str, DateTime<Utc>),
+    ) -> Result<()> {
+        if periods.is_empty() {
             return Ok(());
         }
-        let rows = json(&tokens.iter().map(row).collect::<Vec<_>>());
-        for sql in [
-            "UPDATE period SET issued = j.value ->> 'issued', expires = j.value ->> 'expires', dated_at = $2 \
-               FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 'no' \
-               WHERE period.token = t.no AND period.no = t.period",
-            "UPDATE token SET next_due_at = CASE WHEN state = 'active' THEN $2 ELSE NULL END \
-               FROM jsonb_each($1) j WHERE token.no = j.value ->> 'no'",
-        ] {
-            sqlx::query(sql)
+        let rows = json(periods);
+        for sql in statements {
+            sqlx::query(*sql)
                 .bind(&rows)
                 .bind(seconds(now))
+                .bind(source)
                 .execute(&mut *self.inner)
                 .await?;
         }
@@ -371,11 +452,11 @@ impl Tx {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO recipient (token, key, address, name, role, language, from_stage, since) \
+            "INSERT INTO recipient (token, key, address, name, role, language, from_stage, since, origin) \
              SELECT value ->> 'token', value ->> 'key', value ->> 'address', value ->> 'name', value ->> 'role', \
-               value ->> 'language', value ->> 'from_stage', $2 FROM jsonb_each($1) WHERE true \
+               value ->> 'language', value ->> 'from_stage', $2, value ->> 'origin' FROM jsonb_each($1) WHERE true \
              ON CONFLICT (token, key) DO UPDATE SET address = excluded.address, name = excluded.name, \
-               role = excluded.role, language = excluded.language, from_stage = excluded.from_stage, \
+               role = excluded.role, language = excluded.language, from_stage = excluded.from_stage, origin = excluded.origin, \
                since = CASE WHEN recipient.removed_at IS NULL THEN recipient.since ELSE excluded.since END, \
                removed_at = NULL",
         )
@@ -384,6 +465,79 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         Ok(())
+    }
+
+    /// The people who are told about a token.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn people_of(&mut self, token: i64) -> Result<Vec<Person>> {
+        people(&mut self.inner, &[token]).await
+    }
+
+    /// Keeps what is known of the token itself; what is not given stays.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn identify(
+        &mut self,
+        token: i64,
+        jti: Option<&str>,
+        scopes: Option<&[String]>,
+        fingerprint: Option<&str>,
+    ) -> Result<()> {
+        sqlx::query(
+            "UPDATE token SET jti = coalesce($2, jti), scopes = coalesce($3, scopes), \
+               fingerprint = coalesce($4, fingerprint) WHERE no = $1",
+        )
+        .bind(token)
+        .bind(jti)
+        .bind(scopes.map(json))
+        .bind(fingerprint)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Sets the token that took this one's place.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn set_successor(&mut self, token: i64, by: Option<i64>) -> Result<()> {
+        sqlx::query("UPDATE token SET superseded_by = $2 WHERE no = $1")
+            .bind(token)
+            .bind(by)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Tells the people of one token about another one that has nobody but its contact; answers
+    /// their addresses.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn inherit_recipients(
+        &mut self,
+        from: i64,
+        to: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar(
+            "INSERT INTO recipient (token, key, address, name, role, language, from_stage, since, origin) \
+             SELECT $2, r.key, r.address, r.name, r.role, r.language, r.from_stage, $3, 'inherited' \
+             FROM recipient r WHERE r.token = $1 AND r.removed_at IS NULL AND NOT EXISTS \
+               (SELECT 1 FROM recipient o JOIN token t ON t.no = o.token WHERE o.token = $2 \
+                 AND o.removed_at IS NULL AND lower(o.address) <> lower(t.contact)) \
+             ON CONFLICT (token, key) DO UPDATE SET name = excluded.name, role = excluded.role, \
+               removed_at = NULL, since = excluded.since WHERE recipient.removed_at IS NOT NULL \
+             RETURNING address",
+        )
+        .bind(from)
+        .bind(to)
+        .bind(seconds(now))
+        .fetch_all(&mut *self.inner)
+        .await?)
     }
 
     /// Tells the recipients of restored tokens from now on: while a token was put away, nobody

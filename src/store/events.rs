@@ -8,7 +8,7 @@ use crate::domain::lifecycle::{By, State, Suppression};
 use crate::domain::schedule::{Period, Told};
 use crate::store::error::Result;
 use crate::store::plan::json;
-use crate::store::{Tx, instant, seconds};
+use crate::store::{Tx, instant, quiet, seconds};
 
 /// A notice that has not left, with what decides whether it is still due.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ impl Tx {
     pub async fn not_left(&mut self, tokens: &[i64]) -> Result<Vec<NotLeft>> {
         let rows = sqlx::query(
             "SELECT n.token, n.period, n.stage, n.recipient, n.state = 'owed', p.expires, p.opened_at, \
-               p.dated_at, t.declared_at, r.from_stage, r.since, EXISTS (SELECT 1 FROM notice s \
+               p.dated_at, t.declared_at, p.revoked_from IS NOT NULL, r.from_stage, r.since, EXISTS (SELECT 1 FROM notice s \
                  WHERE s.token = n.token AND s.period = n.period AND s.recipient = n.recipient \
                  AND s.stage < n.stage AND s.state IN ('owed', 'sent', 'failed')) \
              FROM json_each($1) j CROSS JOIN token t ON t.no = j.value AND t.state = 'active' \
@@ -150,7 +150,7 @@ impl Tx {
             .map(|r| {
                 Ok(NotLeft {
                     key: (r.try_get(0)?, r.try_get(1)?, r.try_get(2)?, r.try_get(3)?),
-                    standing: match (r.try_get(4)?, r.try_get(11)?) {
+                    standing: match (r.try_get(4)?, r.try_get(12)?) {
                         (true, _) => Standing::Owed,
                         (false, true) => Standing::SpokenFor,
                         (false, false) => Standing::Unspoken,
@@ -160,12 +160,13 @@ impl Tx {
                         opened_at: instant(r.try_get(6)?),
                         dated_at: instant(r.try_get(7)?),
                         declared_at: instant(r.try_get(8)?),
+                        end: quiet::end(r.try_get(9)?),
                     },
                     told: Told {
                         from_stage: r
-                            .try_get::<Option<i64>, _>(9)?
+                            .try_get::<Option<i64>, _>(10)?
                             .and_then(|n| u32::try_from(n).ok()),
-                        since: instant(r.try_get(10)?),
+                        since: instant(r.try_get(11)?),
                     },
                 })
             })

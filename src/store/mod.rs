@@ -17,6 +17,7 @@ pub mod mailbook;
 pub mod outbox;
 pub mod plan;
 pub mod privacy;
+pub mod quiet;
 pub mod record;
 pub mod settle;
 pub mod telling;
@@ -57,6 +58,11 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             2,
             "bodies",
             include_str!("../../migrations/0002_bodies.sql"),
+        ),
+        step(
+            3,
+            "events",
+            include_str!("../../migrations/0003_events.sql"),
         ),
     ])
 });

@@ -6,14 +6,15 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use crate::domain::lifecycle::words;
 use crate::domain::retry;
+use crate::domain::schedule::End;
 use crate::store::error::{Result, StoreError};
 use crate::store::plan::{counted, gathered, json};
-use crate::store::{Store, Tx, instant, seconds};
+use crate::store::{Store, Tx, instant, quiet, seconds};
 
 /// The state of a mail (`docs/rules.md`, *A mail's life*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -144,6 +145,10 @@ pub struct Carried {
     pub dated_at: DateTime<Utc>,
     /// When the token was first declared.
     pub declared_at: DateTime<Utc>,
+    /// What comes after the period's end.
+    pub end: End,
+    /// When the renewal request was filed.
+    pub filed_at: Option<DateTime<Utc>>,
     /// Data Pass number.
     pub datapass_id: Option<String>,
     /// `jti`.
@@ -194,7 +199,7 @@ type CarriedRow = (
     Option<String>,
     String,
     String,
-    i64,
+    (i64, i64, Option<i64>),
 );
 type PersonRow = (
     i64,
@@ -313,7 +318,9 @@ impl Store {
     pub async fn carried(&self, mails: &[i64]) -> Result<Vec<Carried>> {
         let rows: String = sqlx::query_scalar(
             "SELECT json_group_array(json_array(n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, \
-               p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact, t.declared_at) \
+               p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact, \
+               json_array(t.declared_at, p.revoked_from IS NOT NULL, (SELECT q.filed_at FROM quiet q \
+                 WHERE q.token = t.no AND q.period = p.no AND q.kind = 'filed'))) \
                ORDER BY n.mail, p.expires, t.id) \
              FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
              JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
@@ -341,7 +348,9 @@ impl Store {
                 siret: r.12,
                 used_by: list(&r.13),
                 contact: r.14,
-                declared_at: instant(r.15),
+                declared_at: instant(r.15.0),
+                end: quiet::end(r.15.1 == 1),
+                filed_at: r.15.2.map(instant),
             })
             .collect())
     }
@@ -351,27 +360,8 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn people(&self, tokens: &[i64]) -> Result<Vec<Person>> {
-        let rows: String = sqlx::query_scalar(
-            "SELECT json_group_array(json_array(r.token, r.key, r.address, r.name, r.role, r.language, \
-               r.from_stage, r.since)) \
-             FROM json_each($1) j CROSS JOIN recipient r ON r.token = j.value WHERE r.removed_at IS NULL",
-        )
-        .bind(json(tokens))
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(gathered::<PersonRow>(&rows)?
-            .into_iter()
-            .map(|r| Person {
-                token: r.0,
-                key: r.1,
-                address: r.2,
-                name: r.3,
-                role: r.4,
-                language: r.5,
-                from_stage: r.6.and_then(|n| u32::try_from(n).ok()),
-                since: instant(r.7),
-            })
-            .collect())
+        let mut connection = self.pool.acquire().await?;
+        people(&mut connection, tokens).await
     }
 
     /// Looks again at these claimed mails: how many reminders each recipient already got from
@@ -436,6 +426,34 @@ impl Store {
         tx.commit().await?;
         Ok(may_leave)
     }
+}
+
+/// As [`Store::people`], on any connection.
+pub(crate) async fn people(
+    connection: &mut SqliteConnection,
+    tokens: &[i64],
+) -> Result<Vec<Person>> {
+    let rows: String = sqlx::query_scalar(
+        "SELECT json_group_array(json_array(r.token, r.key, r.address, r.name, r.role, r.language, \
+           r.from_stage, r.since)) \
+         FROM json_each($1) j CROSS JOIN recipient r ON r.token = j.value WHERE r.removed_at IS NULL",
+    )
+    .bind(json(tokens))
+    .fetch_one(connection)
+    .await?;
+    Ok(gathered::<PersonRow>(&rows)?
+        .into_iter()
+        .map(|r| Person {
+            token: r.0,
+            key: r.1,
+            address: r.2,
+            name: r.3,
+            role: r.4,
+            language: r.5,
+            from_stage: r.6.and_then(|n| u32::try_from(n).ok()),
+            since: instant(r.7),
+        })
+        .collect())
 }
 
 /// A claimed mail, with the most urgent stage that it carries.

@@ -4,11 +4,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
-use crate::domain::schedule::{Period, Told};
+use crate::domain::schedule::{Period, Quiet, Told};
 use crate::domain::stage::{Schedule, Stage};
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::MailState;
-use crate::store::{Tx, instant, seconds};
+use crate::store::{Tx, instant, quiet, seconds};
 
 /// An active token whose time has come.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct DueToken {
     pub period: Period,
     /// When it was to be looked at: its next slot, or an edit before it.
     pub look_at: DateTime<Utc>,
+    /// What silences its early stages.
+    pub quiet: Option<Quiet>,
 }
 
 /// A recipient of a due token.
@@ -158,8 +160,10 @@ impl Tx {
                         opened_at: instant(r.try_get(4)?),
                         dated_at: instant(r.try_get(5)?),
                         declared_at: instant(r.try_get(6)?),
+                        end: quiet::end(r.try_get(8)?),
                     },
                     look_at: instant(r.try_get(7)?),
+                    quiet: quiet::quiet(r.try_get(9)?, r.try_get(10)?)?,
                 })
             })
             .collect()
@@ -488,9 +492,13 @@ pub(crate) async fn counted(
 }
 
 /// Must use the partial index `token_due`; a test looks at its plan.
-pub const DUE_TOKENS: &str = "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at, t.next_due_at FROM token t \
-     JOIN period p ON p.token = t.no AND p.no = t.period \
-     WHERE t.next_due_at <= $1 ORDER BY t.next_due_at LIMIT $2";
+pub const DUE_TOKENS: &str = concat!(
+    "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at, t.next_due_at, \
+       p.revoked_from IS NOT NULL, ",
+    quiet::quiet_columns!(),
+    " FROM token t JOIN period p ON p.token = t.no AND p.no = t.period \
+     WHERE t.next_due_at <= $1 ORDER BY t.next_due_at LIMIT $2"
+);
 
 /// Rows that a statement gathered with `json_group_array` into one value: what sqlx hands over
 /// row by row costs a microsecond or two a row, in two threads.

@@ -9,7 +9,7 @@ use crate::domain::stage::{Schedule, Stages};
 use crate::store::declared::Facts;
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::{MailState, Person, list};
-use crate::store::{Store, instant};
+use crate::store::{Store, Tx, instant, quiet};
 
 /// A token on record.
 #[derive(Debug, Clone)]
@@ -32,10 +32,20 @@ pub struct Token {
     pub issued: Option<DateTime<Utc>>,
     /// Its current period.
     pub period: Period,
+    /// Set: it is revoked at the end of this period, which was to end then.
+    pub revoked_from: Option<DateTime<Utc>>,
+    /// Who said the dates of this period, as the journal names them.
+    pub source: String,
     /// What the file said of its expiry when it was last read.
     pub file_expires: Option<DateTime<Utc>>,
     /// Its `jti`.
     pub jti: Option<String>,
+    /// What it may ask for, if known.
+    pub scopes: Option<Vec<String>>,
+    /// SHA-256 of its text in hex, if known.
+    pub fingerprint: Option<String>,
+    /// The id of the token that took its place.
+    pub superseded_by: Option<String>,
     /// When it was first declared.
     pub declared_at: DateTime<Utc>,
     /// Its facts.
@@ -84,8 +94,13 @@ pub struct Event {
 
 const TOKENS: &str = "SELECT t.no, t.id, t.origin, t.state, t.state_by, t.state_at, t.period, p.issued, p.expires, \
       p.opened_at, p.dated_at, t.file_expires, t.jti, t.declared_at, t.name, t.client, t.client_name, t.datapass_id, \
-      t.siret, t.used_by, t.tags, t.language, t.contact \
+      t.siret, t.used_by, t.tags, t.language, t.contact, p.revoked_from, p.source, t.scopes, t.fingerprint, \
+      (SELECT s.id FROM token s WHERE s.no = t.superseded_by) \
     FROM token t JOIN period p ON p.token = t.no AND p.no = t.period";
+
+const NOTICES: &str = "SELECT n.token, n.period, n.stage, n.recipient, n.slot, n.leaves_at, n.state, n.reason, n.settled_at, \
+      m.no, m.state, m.next_at FROM notice n LEFT JOIN mail m ON m.no = n.mail \
+    WHERE n.token = $1 AND n.period = $2 ORDER BY n.stage DESC, n.recipient";
 
 impl Store {
     /// Every token, the first to expire first.
@@ -130,15 +145,11 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn notices(&self, token: i64, period: i64) -> Result<Vec<Notice>> {
-        let rows = sqlx::query(
-            "SELECT n.token, n.period, n.stage, n.recipient, n.slot, n.leaves_at, n.state, n.reason, n.settled_at, \
-               m.no, m.state, m.next_at FROM notice n LEFT JOIN mail m ON m.no = n.mail \
-             WHERE n.token = $1 AND n.period = $2 ORDER BY n.stage DESC, n.recipient",
-        )
-        .bind(token)
-        .bind(period)
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = sqlx::query(NOTICES)
+            .bind(token)
+            .bind(period)
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(notice).collect()
     }
 
@@ -250,7 +261,9 @@ impl Store {
     /// When the store cannot be read.
     pub async fn next_instants(&self) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
         let row = sqlx::query(
-            "SELECT (SELECT min(next_due_at) FROM token WHERE next_due_at IS NOT NULL), \
+            "SELECT (SELECT min(at) FROM (SELECT min(next_due_at) AS at FROM token WHERE next_due_at IS NOT NULL \
+                      UNION ALL SELECT min(until) FROM quiet WHERE until IS NOT NULL \
+                      UNION ALL SELECT min(filed_at) + 1728000 FROM quiet WHERE filed_at IS NOT NULL AND asked_at IS NULL)), \
                     (SELECT min(next_at) FROM mail WHERE next_at IS NOT NULL)",
         )
         .fetch_one(&self.pool)
@@ -275,6 +288,47 @@ impl Store {
     }
 }
 
+impl Tx {
+    /// One token.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn token(&mut self, id: &str) -> Result<Option<Token>> {
+        let sql = sqlx::AssertSqlSafe(format!("{TOKENS} WHERE t.id = $1"));
+        let row = sqlx::query(sql)
+            .bind(id)
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        row.as_ref().map(token).transpose()
+    }
+
+    /// One token by its row.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn token_of(&mut self, no: i64) -> Result<Option<Token>> {
+        let sql = sqlx::AssertSqlSafe(format!("{TOKENS} WHERE t.no = $1"));
+        let row = sqlx::query(sql)
+            .bind(no)
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        row.as_ref().map(token).transpose()
+    }
+
+    /// The notices of one period of a token, the earliest stage first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn notices(&mut self, token: i64, period: i64) -> Result<Vec<Notice>> {
+        let rows = sqlx::query(NOTICES)
+            .bind(token)
+            .bind(period)
+            .fetch_all(&mut *self.inner)
+            .await?;
+        rows.iter().map(notice).collect()
+    }
+}
+
 pub(crate) async fn schedule(connection: &mut SqliteConnection) -> Result<Option<Schedule>> {
     let rows = sqlx::query("SELECT since, spec FROM schedule ORDER BY no")
         .fetch_all(connection)
@@ -293,6 +347,7 @@ pub(crate) async fn schedule(connection: &mut SqliteConnection) -> Result<Option
 
 fn token(r: &sqlx::sqlite::SqliteRow) -> Result<Token> {
     let unknown = |what: &str| StoreError::Corrupt(format!("an unknown {what}"));
+    let revoked_from = r.try_get::<Option<i64>, _>(23)?.map(instant);
     Ok(Token {
         no: r.try_get(0)?,
         id: r.try_get(1)?,
@@ -307,7 +362,13 @@ fn token(r: &sqlx::sqlite::SqliteRow) -> Result<Token> {
             opened_at: instant(r.try_get(9)?),
             dated_at: instant(r.try_get(10)?),
             declared_at: instant(r.try_get(13)?),
+            end: quiet::end(revoked_from.is_some()),
         },
+        revoked_from,
+        source: r.try_get(24)?,
+        scopes: r.try_get::<Option<&str>, _>(25)?.map(list),
+        fingerprint: r.try_get(26)?,
+        superseded_by: r.try_get(27)?,
         file_expires: r.try_get::<Option<i64>, _>(11)?.map(instant),
         jti: r.try_get(12)?,
         declared_at: instant(r.try_get(13)?),

@@ -56,7 +56,8 @@ fn the_demo_misses_no_reminder_and_leaves_mails_to_open() {
             .unwrap()
             .contains("https://datapass.api.gouv.fr/demandes/11244/reopen-from-external")
     );
-    assert_eq!(mails(&dir.path().join("jetond-demo/life/outbox")), 16);
+    // And a closing note to each of the two who had been reminded.
+    assert_eq!(mails(&dir.path().join("jetond-demo/life/outbox")), 16 + 2);
     assert!(mails(&dir.path().join("jetond-demo/samples/outbox")) >= 4);
     // It can be played again.
     demo(dir.path(), &["--once"]).assert().success();

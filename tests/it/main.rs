@@ -32,6 +32,7 @@ mod storm;
 mod support;
 mod systemd;
 mod tells;
+mod verbs;
 mod ways_out;
 mod whole_life;
 mod year_of_mornings;

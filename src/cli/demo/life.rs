@@ -3,7 +3,7 @@
 //! so eighteen months take seconds.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, Utc};
 use tokio_util::sync::CancellationToken;
@@ -12,8 +12,10 @@ use super::{Stage, write_config};
 use crate::app::{self, Rig, SendingStore};
 use crate::cli::{Failure, when};
 use crate::config::Config;
+use crate::delivery::transport::file::file_name;
 use crate::domain::language::text;
 use crate::renewal::reconcile::Brake;
+use crate::store::Store;
 use crate::store::mailbook::Which;
 
 /// The outage begins before stage 60 and ends after stage 30.
@@ -256,7 +258,7 @@ impl Life {
         );
         let lost = count("failed") + count("owed");
         let outbox = dir.join("outbox");
-        let open = last_mail(&outbox).unwrap_or(outbox);
+        let open = last_reminder(store, &outbox).await?.unwrap_or(outbox);
         let open = open.display();
         stage
             .say(&text!(
@@ -276,11 +278,12 @@ impl Life {
     }
 }
 
-/// The most recent mail of a directory, for a person to open.
-fn last_mail(outbox: &Path) -> Option<std::path::PathBuf> {
-    let entries = std::fs::read_dir(outbox).ok()?;
-    let mails = entries
-        .filter_map(|e| Some(e.ok()?.path()))
-        .filter(|p| p.extension().is_some_and(|e| e == "eml"));
-    mails.max_by_key(|p| p.metadata().and_then(|m| m.modified()).ok())
+/// The file of the last reminder, for a person to open.
+async fn last_reminder(store: &Store, outbox: &Path) -> Result<Option<PathBuf>, Failure> {
+    let mails = store.mails(Which::All, 1_000_000).await?;
+    let last = mails
+        .iter()
+        .filter(|m| m.kind == "reminder" && m.settled_at.is_some())
+        .max_by_key(|m| m.no);
+    Ok(last.map(|m| outbox.join(file_name(&m.message_id))))
 }

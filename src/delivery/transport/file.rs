@@ -142,7 +142,7 @@ fn remove_leftover(path: &Path) -> io::Result<()> {
 
 /// The file name for a Message-ID: its local part, as far as that is safe as a name. Where
 /// something had to be changed, a digest keeps different Message-IDs apart.
-fn file_name(message_id: &str) -> String {
+pub fn file_name(message_id: &str) -> String {
     let bare = message_id.trim().trim_matches(['<', '>']);
     let local = bare.rsplit_once('@').map_or(bare, |(local, _)| local);
     let mut stem: String = local

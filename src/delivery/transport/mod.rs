@@ -4,7 +4,7 @@
 //! trace, `complete` is the point of no return before which *in doubt* is committed. A file is
 //! never in doubt: it is there whole or not at all, and a repeat overwrites it.
 
-mod file;
+pub mod file;
 mod sendmail;
 
 pub use self::file::FileTransport;

@@ -74,6 +74,7 @@ fn snapshots() -> insta::Settings {
     settings.add_filter(r"<\d{8}\.[0-9a-f]{20,}@", "<[id]@");
     settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "[now] UTC");
     settings.add_filter(r"\d+[ ~](octets|bytes)", "[n] $1");
+    settings.add_filter(r"((?:schema|schéma)\s+)\d+", "$1[v]");
     settings.add_filter(r"replaced-\d{8}T\d{6}Z", "replaced-[now]");
     settings.set_snapshot_path("snapshots");
     settings

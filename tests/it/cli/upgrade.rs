@@ -14,7 +14,9 @@ use crate::cli::room::with_mounts;
 
 /// The last pass on record in an old store, and what a copy of it is called.
 const LAST_PASS: i64 = 1_795_420_800;
-const KEPT: &str = "jetond.db.before-2.20261123T080000Z";
+/// The version of the schema that this program writes.
+const LATEST: i64 = 3;
+const KEPT: &str = "jetond.db.before-3.20261123T080000Z";
 
 /// Every third mail is in doubt, not to be looked at again before 2100.
 const MAILS: &str = "INSERT INTO mail (message_id, kind, cause, recipient, address, state, urgency, created_at, \
@@ -113,7 +115,7 @@ async fn an_old_store_is_copied_and_brought_up_to_date_with_every_byte() {
     let ran = place.run("run --once --lang en");
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.err.contains(KEPT), "it says where: {}", ran.err);
-    assert_eq!(schema(&place.store()).await, 2);
+    assert_eq!(schema(&place.store()).await, LATEST);
     assert_eq!(in_doubt_with_their_bytes(&place.store()).await, 30);
     assert_eq!(one(&place.store(), "SELECT count(*) FROM body").await, 30);
     assert_eq!(kept(&place), [KEPT]);
@@ -127,7 +129,7 @@ async fn an_old_store_is_copied_and_brought_up_to_date_with_every_byte() {
     // The way back: the old copy is brought up to date on its own.
     let ran = place.run(&format!("backup restore {KEPT} --json"));
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(ran.json()["data"][0]["schema_now"], 2);
+    assert_eq!(ran.json()["data"][0]["schema_now"], LATEST);
     assert_eq!(in_doubt_with_their_bytes(&place.store()).await, 30);
     assert_eq!(place.run("list").code, 0);
     assert_eq!(
@@ -258,7 +260,7 @@ async fn a_migration_that_is_killed_leaves_the_old_store_or_the_new_one() {
             copied += 1;
         }
         let found = schema(&place.store()).await;
-        assert!(found == 2 || running, "{n}: it ended by itself");
+        assert!(found == LATEST || running, "{n}: it ended by itself");
         match found {
             1 => olds += 1,
             _ => news += 1,
@@ -276,7 +278,7 @@ async fn a_migration_that_is_killed_leaves_the_old_store_or_the_new_one() {
         // The next start ends what was begun, and clears what was left.
         let ran = place.run("run --once");
         assert_eq!(ran.code, 0, "{n}: {ran:?}");
-        assert_eq!(schema(&place.store()).await, 2);
+        assert_eq!(schema(&place.store()).await, LATEST);
         assert_eq!(
             in_doubt_with_their_bytes(&place.store()).await,
             MAILS / 3,
@@ -339,7 +341,7 @@ async fn without_room_the_old_store_stays_what_it_is() {
     }
     // With room it goes on where it stood.
     assert_eq!(place.run("run --once").code, 0);
-    assert_eq!(schema(&place.store()).await, 2);
+    assert_eq!(schema(&place.store()).await, LATEST);
 }
 
 #[tokio::test]
