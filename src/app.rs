@@ -25,6 +25,7 @@ use crate::store::lock::SenderLock;
 use crate::tell::{Relay, Teller};
 use crate::tick::{Planner, Ticked};
 use crate::tidy::Tidier;
+use crate::web::{BindError, Site};
 
 /// Why the daemon cannot work with its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum SetupError {
     /// The way out cannot be prepared.
     #[error(transparent)]
     Way(#[from] RelayFault),
+    /// The address of `[web] listen` cannot be taken.
+    #[error(transparent)]
+    Listen(#[from] BindError),
 }
 
 /// The planner of a configuration.
@@ -78,6 +82,16 @@ pub fn desk(config: &Config) -> Desk {
         dashboard: DASHBOARD.to_owned(),
         calendar: config.calendar.clone(),
         schedule: Desk::schedule_of(&config.stages),
+    }
+}
+
+/// What the pages know of a configuration.
+pub fn site(config: &Config, store: Store, now: fn() -> DateTime<Utc>) -> Site {
+    Site {
+        store,
+        public_url: config.web.public_url.clone(),
+        hosts: config.web.hosts.clone(),
+        now,
     }
 }
 

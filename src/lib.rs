@@ -19,11 +19,13 @@
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
 //! - [`tell`]: what the watch tells by itself: alarms, the weekly report. *(delivery, domain,
 //!   health, simulate, store, tick)*
+//! - [`web`]: what is answered over HTTP: the shell that bounds every request, the pages.
+//!   *(domain, renewal, store)*
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
-//!   renewal, store, tell, tick, tidy)*
+//!   renewal, store, tell, tick, tidy, web)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
-//!   health, heartbeat, renewal, store, systemd)*
+//!   health, heartbeat, renewal, store, systemd, web)*
 //! - [`cli`]: one file per command group. *(all of the above)*
 //!
 //! Where to start: [`domain::schedule`] decides what is due, [`tick::Planner::tick`] writes it
@@ -74,6 +76,8 @@ pub mod heartbeat;
 pub mod simulate;
 
 pub mod tell;
+
+pub mod web;
 
 pub mod app;
 

@@ -1,5 +1,6 @@
 //! Failures of commands: an exit code, a word for programs, words for people, and what to do.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ use crate::config::Diagnostic;
 use crate::domain::language::{Lang, Text, counted, text};
 use crate::store::error::StoreError;
 use crate::store::mailbook::Refusal;
+use crate::web::BindError;
 
 /// The exit codes of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,6 +219,7 @@ impl From<SetupError> for Failure {
                 "template_invalid",
                 text!("template {e}", "modèle {e}"),
             ),
+            SetupError::Listen(e) => e.into(),
             SetupError::Way(e) => Self::new(
                 Exit::NotDelivered,
                 "transport",
@@ -226,6 +229,36 @@ impl From<SetupError> for Failure {
                 ),
             ),
         }
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(e: BindError) -> Self {
+        let BindError { address, error } = &e;
+        let message = text!(
+            "nothing can be answered at {address} ([web] listen): {error}",
+            "impossible de répondre à {address} ([web] listen) : {error}"
+        );
+        let port = address.port();
+        let hint = match error.kind() {
+            ErrorKind::AddrInUse => text!(
+                "another program has this port (`ss -ltnp 'sport = :{port}'` shows which): stop it, or write another port",
+                "un autre programme a ce port (`ss -ltnp 'sport = :{port}'` dit lequel) : l’arrêter, ou écrire un autre port"
+            ),
+            ErrorKind::AddrNotAvailable => text!(
+                "this machine does not have this address: write 127.0.0.1:{port}, with the reverse proxy on this machine",
+                "cette machine n’a pas cette adresse : écrire 127.0.0.1:{port}, avec le mandataire inverse sur cette machine"
+            ),
+            ErrorKind::PermissionDenied => text!(
+                "ports below 1024 are not for the daemon: write another one, as 8080, and let the reverse proxy have this one",
+                "les ports inférieurs à 1024 ne sont pas pour le service : en écrire un autre, comme 8080, et laisser celui-ci au mandataire inverse"
+            ),
+            _ => text!(
+                "write another address, as 127.0.0.1:8080",
+                "écrire une autre adresse, comme 127.0.0.1:8080"
+            ),
+        };
+        Self::new(Exit::Refused, "listen", message).hint(hint)
     }
 }
 

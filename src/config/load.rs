@@ -390,6 +390,7 @@ fn assemble(file: PathBuf, digest: String, settings: Settings, tokens: Vec<Decla
         retention: settings.retention,
         heartbeat: settings.heartbeat,
         reports: settings.reports,
+        web: settings.web,
         tokens,
     }
 }

@@ -22,6 +22,7 @@ mod source;
 mod syntax;
 mod tokens;
 mod values;
+mod web;
 
 pub use diagnostic::{Diagnostic, DiagnosticRow, Place, Severity};
 pub use draw::{Colour, draw};
@@ -32,7 +33,7 @@ pub use keys::{KEYS, Key};
 pub use load::{DEFAULT_FILES, Loaded, Rejected, Surroundings, default_file, language_of, load};
 pub use source::Source;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::Lang;
 use crate::domain::link::LinkTemplate;
+use crate::domain::public_url::PublicUrl;
 use crate::domain::stage::Stages;
 use crate::domain::token::Declared;
 
@@ -82,6 +84,8 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// The weekly report.
     pub reports: Reports,
+    /// Where HTTP is answered.
+    pub web: Web,
     /// The tokens of the files, in order of declaration.
     pub tokens: Vec<Declared>,
 }
@@ -289,4 +293,15 @@ pub struct Reports {
     pub weekly: bool,
     /// To whom; empty: the contact.
     pub recipients: Vec<Address>,
+}
+
+/// Where HTTP is answered, and under which names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Web {
+    /// The address and port to listen on; `None`: there is no server.
+    pub listen: Option<SocketAddr>,
+    /// The address of the pages from outside; `None`: mails carry no links to them.
+    pub public_url: Option<PublicUrl>,
+    /// Further names that a request may ask for.
+    pub hosts: Vec<String>,
 }

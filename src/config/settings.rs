@@ -11,7 +11,7 @@ use crate::config::mail;
 use crate::config::reader::Table;
 use crate::config::scalar::Value;
 use crate::config::values::{host, sqlite, zone};
-use crate::config::{Heartbeat, Mail, Renewal, Reports, Retention};
+use crate::config::{Heartbeat, Mail, Renewal, Reports, Retention, Web, web};
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::{Calendar, Days, Window};
 use crate::domain::language::{Invalid, Lang, text};
@@ -40,6 +40,7 @@ pub(super) struct Settings {
     pub(super) retention: Retention,
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) reports: Reports,
+    pub(super) web: Web,
 }
 
 /// Reads the main file. Where something is wrong the default stands in, so that the rest can
@@ -88,6 +89,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> S
         retention: read_retention(root, report),
         heartbeat: read_heartbeat(root, directory, report),
         reports: read_reports(root, report),
+        web: web::read(root, report),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The daemon: two loops under one cancellation token, woken each minute by the scheduler.
+//! The daemon: two loops under one cancellation token, woken each minute by the scheduler, and
+//! the web server beside them.
 //!
 //! A wake-up is only a hint. The tick loop also wakes by itself when no hint has come for a
 //! while, because what is due is decided from timestamps and not from wake-ups. A pass that
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch as published};
 use tokio::task::JoinError;
@@ -30,6 +32,7 @@ use crate::domain::language::text;
 use crate::heartbeat::{Beats, Pinger};
 use crate::renewal::reconcile::Brake;
 use crate::systemd;
+use crate::web::{self, Limits, Live};
 
 pub use self::summary::Answer;
 
@@ -93,6 +96,7 @@ struct Shared {
     passed: published::Sender<u64>,
     reloaded: Mutex<Option<Reloaded>>,
     beats: Beats,
+    web: Live,
     stopping: CancellationToken,
 }
 
@@ -107,6 +111,8 @@ impl Shared {
 
     /// Puts another configuration in force; answers its generation.
     fn switch(&self, config: &Config, rig: Rig) -> u64 {
+        let store = rig.sender.clerk().store.clone();
+        self.web.switch(app::site(config, store, clock::now));
         *self.rig.lock().expect("no loop panics with the rig") = Arc::new(rig);
         let mut longest = self.longest_wait.lock().expect("no holder panics");
         // A delivery that began before still has the old deadlines.
@@ -137,6 +143,8 @@ struct Standing {
     sending: SendingStore,
     gate: Gate,
     rig: Rig,
+    /// Taken before anyone is told that all is ready; `None`: there is no `[web] listen`.
+    listener: Option<TcpListener>,
 }
 
 /// Makes everything that must stand before the loops start. It may take long: a migration, or
@@ -146,6 +154,10 @@ async fn stand_up(config: &Config, stopping: &CancellationToken) -> Result<Stand
     let (gate, look) = Gate::open(sending.store.clone(), clock::reading()).await?;
     let now = look.at;
     let rig = Rig::new(config, sending.store.clone(), stopping.clone())?;
+    let listener = match config.web.listen {
+        Some(address) => Some(web::bind(address).await?),
+        None => None,
+    };
     let report = app::take_over(config, &sending.store, Brake::Keep, now).await?;
     if !report.kept.is_empty() {
         tracing::error!(
@@ -153,7 +165,12 @@ async fn stand_up(config: &Config, stopping: &CancellationToken) -> Result<Stand
             "many tokens vanished from the file at once and are kept; if that is meant, run `jetond archive --missing`"
         );
     }
-    Ok(Standing { sending, gate, rig })
+    Ok(Standing {
+        sending,
+        gate,
+        rig,
+        listener,
+    })
 }
 
 /// Runs until a signal ends it. `ready` is called once everything stands.
@@ -167,7 +184,13 @@ pub async fn run(
     ready: impl FnOnce(),
 ) -> Result<Ended, SetupError> {
     let stopping = CancellationToken::new();
-    let Standing { sending, gate, rig } = systemd::patiently(stand_up(&config, &stopping)).await?;
+    let Standing {
+        sending,
+        gate,
+        rig,
+        listener,
+    } = systemd::patiently(stand_up(&config, &stopping)).await?;
+    let live = Live::new(app::site(&config, sending.store.clone(), clock::now));
     let shared = Arc::new(Shared {
         rig: Mutex::new(Arc::new(rig)),
         tick_hint: Notify::new(),
@@ -182,6 +205,7 @@ pub async fn run(
         passed: published::Sender::new(0),
         reloaded: Mutex::default(),
         beats: Beats::start(Pinger::default(), stopping.clone()),
+        web: live.clone(),
         stopping: stopping.clone(),
     });
     let begun = text!("the first pass runs", "premier passage en cours");
@@ -203,6 +227,18 @@ pub async fn run(
         let shared = Arc::clone(&shared);
         async move { pulse::follow(&shared).await }
     });
+    let mut serving = tokio::spawn({
+        let stopping = stopping.clone();
+        async move {
+            match listener {
+                Some(listener) => {
+                    let pages = (web::router(live.clone()), live);
+                    web::serve(listener, pages, Limits::default(), stopping).await;
+                }
+                None => stopping.cancelled().await,
+            }
+        }
+    });
     let wakeups = Wakeups::start({
         let shared = Arc::clone(&shared);
         move || shared.tick_hint.notify_one()
@@ -223,6 +259,7 @@ pub async fn run(
             }
             end = &mut ticking => break died("tick", &end),
             end = &mut delivering => break died("delivery", &end),
+            end = &mut serving => break died("web", &end),
         }
     };
     tracing::info!("stopping");
@@ -234,11 +271,12 @@ pub async fn run(
     stopping.cancel();
     drop(wakeups);
     if let Ended::Asked = ended {
-        let both = async {
+        let all = async {
             let _ = (&mut ticking).await;
             let _ = (&mut delivering).await;
+            let _ = (&mut serving).await;
         };
-        if tokio::time::timeout(GRACE, both).await.is_err() {
+        if tokio::time::timeout(GRACE, all).await.is_err() {
             tracing::warn!("replies are still missing; the mails they are about stay in doubt");
             // The runtime is about to end; what is in flight ends with it, and its record says so.
             return Ok(ended);

@@ -150,11 +150,15 @@ fn about_errors(errors: &[config::Diagnostic]) -> Text {
 }
 
 /// The keys that changed and that a running daemon cannot take over: it holds the sender's lock
-/// of its store, and what is in flight is on record there. All else is in the rig, or read anew.
+/// of its store, and what is in flight is on record there; the address that it listens on was
+/// taken before it was ready. All else is in the rig, or read anew.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let mut keys = Vec::new();
     if new.store != old.store {
         keys.push("store.url");
+    }
+    if new.web.listen != old.web.listen {
+        keys.push("web.listen");
     }
     keys
 }

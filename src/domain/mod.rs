@@ -16,6 +16,7 @@ pub mod language;
 pub mod lifecycle;
 pub mod link;
 pub mod message_id;
+pub mod public_url;
 pub mod retry;
 pub mod schedule;
 pub mod sender_policy;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What the files at a path below `src` may import of ours, besides what lies beside them.
 /// The longest path that fits a file counts.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("config", &["domain"]),
@@ -25,10 +25,11 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
         "tell",
         &["delivery", "domain", "health", "simulate", "store", "tick"],
     ),
+    ("web", &["domain", "renewal", "store"]),
     (
         "app",
         &[
-            "config", "delivery", "domain", "renewal", "store", "tell", "tick", "tidy",
+            "config", "delivery", "domain", "renewal", "store", "tell", "tick", "tidy", "web",
         ],
     ),
     (
@@ -44,6 +45,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
             "renewal",
             "store",
             "systemd",
+            "web",
         ],
     ),
     (
@@ -62,6 +64,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
             "store",
             "systemd",
             "tick",
+            "web",
         ],
     ),
     ("main", &["cli"]),

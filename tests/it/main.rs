@@ -34,5 +34,6 @@ mod systemd;
 mod tells;
 mod verbs;
 mod ways_out;
+mod web;
 mod whole_life;
 mod year_of_mornings;

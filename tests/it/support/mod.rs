@@ -2,6 +2,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod debian;
+pub(crate) mod http_client;
 pub(crate) mod http_server;
 pub(crate) mod name_server;
 pub(crate) mod postfix;

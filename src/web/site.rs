@@ -1,0 +1,82 @@
+//! What pages are made from: the store and what they need of the configuration in force.
+//!
+//! A reload puts another [`Site`] in place; a request keeps the one with which it began.
+
+use std::net::IpAddr;
+use std::sync::{Arc, RwLock};
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::public_url::PublicUrl;
+use crate::store::Store;
+
+/// What the pages know of one configuration.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The record.
+    pub store: Store,
+    /// The address of the pages from outside.
+    pub public_url: Option<PublicUrl>,
+    /// Further names under which it may be asked.
+    pub hosts: Vec<String>,
+    /// The clock.
+    pub now: fn() -> DateTime<Utc>,
+}
+
+impl Site {
+    /// Whether a request may ask for this name, which comes without port. `here` is the address
+    /// to which its connection came.
+    ///
+    /// Any other name would let a page from elsewhere, whose name was made to lead here, read
+    /// the answers (DNS rebinding); an address of this machine cannot be made to.
+    pub(super) fn answers_to(&self, name: &str, here: IpAddr) -> bool {
+        let name = plain(name);
+        if let Ok(ip) = name.parse::<IpAddr>() {
+            let ip = ip.to_canonical();
+            if ip.is_loopback() || ip == here.to_canonical() {
+                return true;
+            }
+        }
+        name == "localhost"
+            || self
+                .public_url
+                .as_ref()
+                .is_some_and(|url| plain(url.host()) == name)
+            || self.hosts.iter().any(|host| plain(host) == name)
+    }
+}
+
+/// A name for comparison: lower case, A-labels, no dot at the end, no brackets.
+fn plain(name: &str) -> String {
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|n| n.strip_suffix(']'))
+        .unwrap_or(name);
+    let bare = bare.strip_suffix('.').unwrap_or(bare);
+    idna::domain_to_ascii(bare).unwrap_or_else(|_| bare.to_ascii_lowercase())
+}
+
+/// The site in force.
+#[derive(Debug, Clone)]
+pub struct Live {
+    site: Arc<RwLock<Arc<Site>>>,
+}
+
+impl Live {
+    /// Begins with this one.
+    pub fn new(site: Site) -> Self {
+        Self {
+            site: Arc::new(RwLock::new(Arc::new(site))),
+        }
+    }
+
+    /// The site in force now.
+    pub fn site(&self) -> Arc<Site> {
+        Arc::clone(&self.site.read().expect("no holder panics"))
+    }
+
+    /// Puts another one in force.
+    pub fn switch(&self, site: Site) {
+        *self.site.write().expect("no holder panics") = Arc::new(site);
+    }
+}
