@@ -16,6 +16,7 @@ case ${1-} in
     export JETOND_LIFE_SEEDS=100
     export JETOND_YEAR_TOKENS=1000
     export JETOND_PASSES=10000
+    export JETOND_HISTORIES=500
     ;;
 *)
     echo "usage: tests/run.sh [--long]" >&2

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on fails by panicking"
 )]
 
+mod any_history;
 mod bodies;
 mod calendar_exhaustive;
 mod cli;
@@ -19,6 +20,7 @@ mod documents;
 mod endurance;
 mod heartbeat;
 mod hold_notes;
+mod in_flight;
 mod kill;
 mod layout;
 mod mail;

@@ -300,12 +300,12 @@ pub async fn act_in(
         Verb::Archive => place::archive(tx, hand, &subject).await?,
         Verb::Restore => place::restore(tx, hand, &subject).await?,
         Verb::File(filing) => silence::file(tx, hand, &subject, filing).await?,
-        Verb::Unfile => silence::unfile(tx, hand, &subject).await?,
-        Verb::RefuseFiled => silence::refuse_filed(tx, hand, &subject).await?,
+        Verb::Unfile => silence::unfile(tx, &subject).await?,
+        Verb::RefuseFiled => silence::refuse_filed(tx, &subject).await?,
         Verb::Declare { expires } => silence::declare(tx, hand, &subject, *expires).await?,
-        Verb::Undeclare => silence::undeclare(tx, hand, &subject).await?,
+        Verb::Undeclare => silence::undeclare(tx, &subject).await?,
         Verb::Snooze { until } => silence::snooze(tx, hand, &subject, *until).await?,
-        Verb::Wake => silence::wake(tx, hand, &subject).await?,
+        Verb::Wake => silence::wake(tx, &subject).await?,
     };
     let before = Standing::of(&subject.token, subject.said.clone());
     let Written { what, remarks } = match written {
@@ -325,6 +325,8 @@ pub async fn act_in(
     take_back_what_is_not_due(tx, hand.calendar, &[subject.token.no], hand.now).await?;
     tx.cancel_empty_mails(hand.now).await?;
     let no = subject.token.no;
+    // What was taken back may be due all the same, with another fate.
+    tx.look_again(&[no], hand.now).await?;
     let token = tx
         .token_of(no)
         .await?

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::{Answer, Filing, Hand, Refused, Remark, Subject, Written, written};
 use crate::domain::lifecycle::{LAST_WORDS, News, Silence};
 use crate::store::Tx;
-use crate::store::error::Result;
 use crate::store::quiet::Said;
 
 pub(super) async fn file(
@@ -50,15 +49,15 @@ pub(super) async fn file(
     say(tx, hand, subject, &filed, "filed").await
 }
 
-pub(super) async fn unfile(tx: &mut Tx, hand: &Hand<'_>, subject: &Subject) -> Answer {
-    unsay(tx, hand, subject, Silence::Filed, "filed_undone").await
+pub(super) async fn unfile(tx: &mut Tx, subject: &Subject) -> Answer {
+    unsay(tx, subject, Silence::Filed, "filed_undone").await
 }
 
-pub(super) async fn refuse_filed(tx: &mut Tx, hand: &Hand<'_>, subject: &Subject) -> Answer {
+pub(super) async fn refuse_filed(tx: &mut Tx, subject: &Subject) -> Answer {
     if said(subject, Silence::Filed).is_none() {
         return Ok(Err(Refused::NothingFiled));
     }
-    unsay(tx, hand, subject, Silence::Filed, "filed_refused").await
+    unsay(tx, subject, Silence::Filed, "filed_refused").await
 }
 
 pub(super) async fn declare(
@@ -100,9 +99,9 @@ pub(super) async fn declare(
     }))
 }
 
-pub(super) async fn undeclare(tx: &mut Tx, hand: &Hand<'_>, subject: &Subject) -> Answer {
+pub(super) async fn undeclare(tx: &mut Tx, subject: &Subject) -> Answer {
     tx.untell(subject.token.no, News::Declared).await?;
-    unsay(tx, hand, subject, Silence::Declared, "declaration_undone").await
+    unsay(tx, subject, Silence::Declared, "declaration_undone").await
 }
 
 pub(super) async fn snooze(
@@ -131,8 +130,8 @@ pub(super) async fn snooze(
     say(tx, hand, subject, &snoozed, "snoozed").await
 }
 
-pub(super) async fn wake(tx: &mut Tx, hand: &Hand<'_>, subject: &Subject) -> Answer {
-    unsay(tx, hand, subject, Silence::Snoozed, "snooze_undone").await
+pub(super) async fn wake(tx: &mut Tx, subject: &Subject) -> Answer {
+    unsay(tx, subject, Silence::Snoozed, "snooze_undone").await
 }
 
 fn said(subject: &Subject, kind: Silence) -> Option<&Said> {
@@ -159,23 +158,12 @@ async fn say(
     Ok(Ok(Some(Written { what, remarks })))
 }
 
-async fn unsay(
-    tx: &mut Tx,
-    hand: &Hand<'_>,
-    subject: &Subject,
-    kind: Silence,
-    what: &'static str,
-) -> Answer {
+async fn unsay(tx: &mut Tx, subject: &Subject, kind: Silence, what: &'static str) -> Answer {
     let no = subject.token.no;
     if !tx.unsay(no, kind).await? {
         return Ok(Ok(None));
     }
-    speak_again(tx, no, kind, hand.now).await?;
+    // What it suppressed is looked at anew: the most urgent due stage goes out.
+    tx.reopen_tokens(&[no], kind.reason()).await?;
     written(what)
-}
-
-/// What a silence suppressed is looked at anew: the most urgent due stage goes out.
-async fn speak_again(tx: &mut Tx, token: i64, kind: Silence, now: DateTime<Utc>) -> Result<()> {
-    tx.reopen_tokens(&[token], kind.reason()).await?;
-    tx.look_again(&[token], now).await
 }

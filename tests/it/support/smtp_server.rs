@@ -71,6 +71,41 @@ pub(crate) enum Act {
     Garbage,
     /// Answers a reply without end.
     Oversized,
+    /// Says that it came here, and answers as it should once it is let go.
+    Wait(Gate),
+}
+
+/// Where a server and a test wait for one another.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    reached: Arc<tokio::sync::Notify>,
+    open: Arc<tokio::sync::Notify>,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self {
+            reached: Arc::default(),
+            open: Arc::default(),
+        }
+    }
+
+    /// Until the server has come here.
+    pub(crate) async fn reached(&self) {
+        tokio::time::timeout(PATIENCE, self.reached.notified())
+            .await
+            .expect("the server comes to this phase");
+    }
+
+    /// Lets it answer.
+    pub(crate) fn open(&self) {
+        self.open.notify_one();
+    }
+
+    pub(super) async fn pass(&self) {
+        self.reached.notify_one();
+        self.open.notified().await;
+    }
 }
 
 #[derive(Debug)]

@@ -32,6 +32,7 @@ pub(super) async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) 
         tokio::spawn(async move {
             match shared.act(Phase::Connect, "") {
                 Some(Act::Hang) => std::future::pending::<()>().await,
+                Some(Act::Wait(gate)) => gate.pass().await,
                 Some(_) => return,
                 None => {}
             }
@@ -234,6 +235,12 @@ impl Connection<'_> {
             Act::Garbage => {
                 self.write(b"HTTP/1.1 400 Bad Request\r\n\r\n").await?;
                 Ok(false)
+            }
+            Act::Wait(gate) => {
+                gate.pass().await;
+                take();
+                self.say(usual).await?;
+                Ok(true)
             }
             Act::Oversized => {
                 let endless = "250-and another thing\r\n".repeat(1000);
