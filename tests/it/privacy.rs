@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use jetond::domain::address::Address;
+use jetond::domain::lifecycle::Who;
+use jetond::renewal::verbs::{self, Filing, Hand, Verb};
 use jetond::store::mailbook::Which;
 use serde_json::Value;
 
@@ -51,6 +54,18 @@ async fn after_a_departure(server: &SmtpServer) -> Town {
     let mut town = Town::start(&(head(server.port()) + &both), at("2026-09-16T09:00:00Z")).await;
     town.pass().await;
     town.pass_after(60 * 24 * 30).await;
+    // The one who leaves had filed the request, by the link in a mail.
+    let hand = Hand {
+        calendar: &town.config().calendar,
+        who: Who::Recipient(Address::parse(GONE).unwrap().key()),
+        now: town.now,
+    };
+    let filing = Filing {
+        by: Some("Jeanne Dupont-Lachenal".to_owned()),
+        ..Filing::default()
+    };
+    let filed = verbs::act(town.store(), &hand, "marches", &Verb::File(filing)).await;
+    assert!(filed.unwrap().unwrap().changed());
     let one = head(server.port()) + &token("marches", "2026-12-15", &[STAYS]);
     town.reload(&one).await;
     town.pass_after(60).await;

@@ -14,7 +14,8 @@ use serde_json::json;
 use crate::domain::address::Address;
 use crate::store::error::Result;
 use crate::store::journal::Entry;
-use crate::store::privacy::texts::{TEXTS, replaced};
+use crate::store::plan;
+use crate::store::privacy::texts::{FILINGS, TEXTS, replaced};
 use crate::store::{Store, Tx, seconds};
 
 /// Pseudonyms are addresses of a domain that cannot exist (RFC 2606).
@@ -71,8 +72,9 @@ impl Store {
         }
         let name = tx.next_pseudonym().await?;
         let mut done = tx.clear_bodies_about(&key).await?;
+        let filings = tx.rename_in_filings(&key, address.as_str(), &name).await?;
         done.add(tx.rename(&key, &name, now).await?);
-        done.texts = tx.rename_in_texts(&key, address.as_str(), &name).await?;
+        done.texts = filings + tx.rename_in_texts(&key, address.as_str(), &name).await?;
         if done == Forgotten::default() {
             tx.rollback().await?;
             return Ok(Err(StillNeeded::Unknown));
@@ -212,6 +214,37 @@ impl Tx {
             recipients: recipients.rows_affected(),
             ..Forgotten::default()
         })
+    }
+
+    /// Renames one person where it says who filed a request, by address or by name.
+    async fn rename_in_filings(&mut self, key: &str, written: &str, name: &str) -> Result<u64> {
+        let names: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT name FROM recipient WHERE key = $1 AND name IS NOT NULL",
+        )
+        .bind(key)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let said = sqlx::query(
+            "UPDATE quiet SET \
+               who = CASE WHEN who = 'recipient:' || $1 THEN 'recipient:' || $3 ELSE who END, \
+               filed_by = CASE WHEN lower(filed_by) IN ($1, lower($2)) \
+                 OR filed_by IN (SELECT value FROM json_each($4)) THEN $3 ELSE filed_by END \
+             WHERE who = 'recipient:' || $1 OR lower(filed_by) IN ($1, lower($2)) \
+               OR filed_by IN (SELECT value FROM json_each($4))",
+        )
+        .bind(key)
+        .bind(written)
+        .bind(name)
+        .bind(plan::json(&names))
+        .execute(&mut *self.inner)
+        .await?
+        .rows_affected();
+        let renamed = |text: &str| {
+            names
+                .iter()
+                .fold(text.to_owned(), |text, n| replaced(&text, n, name))
+        };
+        Ok(said + self.rewrite(FILINGS.0, FILINGS.1, &renamed).await?)
     }
 
     /// Renames one person in the texts that may name them.

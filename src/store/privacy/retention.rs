@@ -136,6 +136,22 @@ impl Tx {
         .await?
         .rows_affected();
         done += sqlx::query(
+            "UPDATE journal SET who = 'recipient:forgotten' WHERE at < $1 AND who LIKE 'recipient:%@%'",
+        )
+        .bind(seconds(before))
+        .execute(&mut *self.inner)
+        .await?
+        .rows_affected();
+        done += sqlx::query(
+            "UPDATE quiet SET who = 'forgotten', filed_by = NULL WHERE at < $1 \
+             AND (who <> 'forgotten' OR filed_by IS NOT NULL) AND EXISTS (SELECT 1 FROM token t \
+               WHERE t.no = quiet.token AND (t.period > quiet.period OR (t.state <> 'active' AND t.state_at < $1)))",
+        )
+        .bind(seconds(before))
+        .execute(&mut *self.inner)
+        .await?
+        .rows_affected();
+        done += sqlx::query(
             "UPDATE token SET contact = 'forgotten@forgotten.invalid' \
              WHERE state <> 'active' AND state_at < $1 AND contact NOT LIKE '%@forgotten.invalid'",
         )

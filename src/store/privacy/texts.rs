@@ -14,6 +14,8 @@ use crate::store::plan;
 const IN_TEXTS: &str = "%@%";
 
 const SET_DETAIL: &str = "UPDATE journal SET detail = j.value ->> 1 FROM jsonb_each($1) j WHERE journal.no = j.value ->> 0";
+const SET_WHO: &str =
+    "UPDATE journal SET who = j.value ->> 1 FROM jsonb_each($1) j WHERE journal.no = j.value ->> 0";
 const SET_REPLY: &str = "UPDATE attempt SET reply = j.value ->> 1 FROM jsonb_each($1) j WHERE attempt.no = j.value ->> 0";
 const SET_LAST_REPLY: &str =
     "UPDATE mail SET reply = j.value ->> 1 FROM jsonb_each($1) j WHERE mail.no = j.value ->> 0";
@@ -23,11 +25,12 @@ const SET_NOTE: &str =
     "UPDATE mail SET note = j.value ->> 1 FROM jsonb_each($1) j WHERE mail.no = j.value ->> 0";
 
 /// Every text that may hold an address: how its rows are found, how they are written back.
-pub(super) const TEXTS: [(&str, &str); 5] = [
+pub(super) const TEXTS: [(&str, &str); 6] = [
     (
         "SELECT no, detail FROM journal WHERE detail LIKE $1",
         SET_DETAIL,
     ),
+    ("SELECT no, who FROM journal WHERE who LIKE $1", SET_WHO),
     (
         "SELECT no, reply FROM attempt WHERE reply LIKE $1",
         SET_REPLY,
@@ -43,10 +46,16 @@ pub(super) const TEXTS: [(&str, &str); 5] = [
     ("SELECT no, note FROM mail WHERE note LIKE $1", SET_NOTE),
 ];
 
+/// Entries that say who filed a request, by name.
+pub(super) const FILINGS: (&str, &str) = (
+    "SELECT no, detail FROM journal WHERE detail LIKE '%\"filed_by\":\"%' AND $1 IS NOT NULL",
+    SET_DETAIL,
+);
+
 /// The same of the past; what a mask left holds no `@`.
 pub(super) const PAST_TEXTS: [(&str, &str); 3] = [
     (
-        "SELECT no, detail FROM journal WHERE at < $1 AND detail LIKE '%@%'",
+        "SELECT no, detail FROM journal WHERE at < $1 AND (detail LIKE '%@%' OR detail LIKE '%\"filed_by\":\"%')",
         SET_DETAIL,
     ),
     (
@@ -169,7 +178,12 @@ fn mask_value(value: &mut Value) {
     match value {
         Value::String(s) if s.contains('@') => *s = mask_words(s),
         Value::Array(items) => items.iter_mut().for_each(mask_value),
-        Value::Object(map) => map.values_mut().for_each(mask_value),
+        Value::Object(map) => {
+            if let Some(name) = map.get_mut("filed_by") {
+                *name = Value::Null;
+            }
+            map.values_mut().for_each(mask_value);
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
