@@ -4,6 +4,7 @@ mod brake;
 pub mod gate;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use crate::delivery::compose::{TemplateError, Templates};
 use crate::delivery::desk::Desk;
 use crate::delivery::news;
 use crate::delivery::outcome::RelayFault;
+use crate::delivery::pages::Pages;
 use crate::delivery::report::Reporter;
 use crate::delivery::sender::{Dispatch, Sender};
 use crate::delivery::step::Step;
@@ -21,6 +23,7 @@ use crate::delivery::transport::Way;
 use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
 use crate::store::Store;
 use crate::store::error::{Result as StoreResult, StoreError};
+use crate::store::keys::{self, KeysError};
 use crate::store::lock::SenderLock;
 use crate::tell::{Relay, Teller};
 use crate::tick::{Planner, Ticked};
@@ -50,6 +53,9 @@ pub enum SetupError {
     /// The address of `[web] listen` cannot be taken.
     #[error(transparent)]
     Listen(#[from] BindError),
+    /// The keys of the links in mails.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
 }
 
 /// The planner of a configuration.
@@ -71,7 +77,8 @@ pub fn reporter(config: &Config) -> Option<Reporter> {
     reports.weekly.then(|| Reporter::new(recipients))
 }
 
-/// The desk of a configuration.
+/// The desk of a configuration, for what is only shown: its mails carry samples of the links to
+/// the pages. What leaves is addressed by a [`Rig`], which signs them.
 pub fn desk(config: &Config) -> Desk {
     Desk {
         from: config.mail.from.clone(),
@@ -82,7 +89,20 @@ pub fn desk(config: &Config) -> Desk {
         dashboard: DASHBOARD.to_owned(),
         calendar: config.calendar.clone(),
         schedule: Desk::schedule_of(&config.stages),
+        pages: config
+            .web
+            .public_url
+            .clone()
+            .map_or(Pages::None, Pages::Sample),
     }
+}
+
+/// The links that a sender signs. Its keys are made when there are none.
+fn pages(config: &Config) -> Result<Pages, KeysError> {
+    let Some(url) = config.web.public_url.clone() else {
+        return Ok(Pages::None);
+    };
+    Ok(Pages::Signed(url, Arc::new(keys::open(&config.store)?)))
 }
 
 /// What the pages know of a configuration.
@@ -175,6 +195,14 @@ pub fn sender(
     store: Store,
     stopping: CancellationToken,
 ) -> Result<Sender, SetupError> {
+    sender_of(clerk(config, store), config, stopping)
+}
+
+fn sender_of(
+    clerk: Clerk,
+    config: &Config,
+    stopping: CancellationToken,
+) -> Result<Sender, SetupError> {
     let connections = match &config.mail.transport {
         Transport::Smtp(smtp) => smtp.connections,
         Transport::File { .. } => 1,
@@ -188,7 +216,7 @@ pub fn sender(
         rate: config.mail.rate,
         stopping,
     };
-    Ok(Sender::new(clerk(config, store), dispatch))
+    Ok(Sender::new(clerk, dispatch))
 }
 
 /// Everything that a pass needs, for as long as the configuration stays the same.
@@ -218,9 +246,11 @@ impl Rig {
         store: Store,
         stopping: CancellationToken,
     ) -> Result<Self, SetupError> {
+        let mut clerk = clerk(config, store);
+        clerk.desk.pages = pages(config)?;
         Ok(Self {
             planner: planner(config),
-            sender: sender(config, store, stopping)?,
+            sender: sender_of(clerk, config, stopping)?,
             tidier: Tidier {
                 calendar: config.calendar.clone(),
                 bodies: config.retention.bodies,

@@ -12,6 +12,7 @@ use crate::cli::outbox::word;
 use crate::config::Diagnostic;
 use crate::domain::language::{Lang, Text, counted, text};
 use crate::store::error::StoreError;
+use crate::store::keys::KeysError;
 use crate::store::mailbook::Refusal;
 use crate::web::BindError;
 
@@ -220,6 +221,7 @@ impl From<SetupError> for Failure {
                 text!("template {e}", "modèle {e}"),
             ),
             SetupError::Listen(e) => e.into(),
+            SetupError::Keys(e) => e.into(),
             SetupError::Way(e) => Self::new(
                 Exit::NotDelivered,
                 "transport",
@@ -229,6 +231,13 @@ impl From<SetupError> for Failure {
                 ),
             ),
         }
+    }
+}
+
+impl From<KeysError> for Failure {
+    fn from(e: KeysError) -> Self {
+        let (message, hint) = e.told();
+        Self::new(Exit::Store, "link_keys", message).hint(hint)
     }
 }
 

@@ -137,6 +137,7 @@ fn carried(token: &Token, reader: &Person, stage: Stage) -> HashMap<i64, Vec<Car
         id: token.id.clone(),
         name: token.facts.name.clone(),
         client: token.facts.client_name.clone(),
+        period: token.period_no,
         stage: stage.days(),
         recipient: reader.key.clone(),
         expires: token.period.expires,

@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 
 use crate::delivery::compose::letter::{Envelope, Letter, Note, Reminder, TokenPart};
 use crate::delivery::notes::Words;
+use crate::delivery::pages::Pages;
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::Lang;
 use crate::domain::link::LinkTemplate;
 use crate::domain::schedule::{self, Period, Told};
 use crate::domain::stage::{Schedule, Stage, Stages};
+use crate::domain::ticket::Holder;
 use crate::domain::token::{DatapassId, Jti, Role, Siret, TokenId};
 use crate::store::Store;
 use crate::store::error::{Result, StoreError};
@@ -37,6 +39,8 @@ pub struct Desk {
     pub calendar: Calendar,
     /// The stages, for the date of the next reminder.
     pub schedule: Schedule,
+    /// The links to the daemon's own pages.
+    pub pages: Pages,
 }
 
 /// A mail ready to be composed.
@@ -251,6 +255,13 @@ impl Desk {
                 .collect(),
             next_reminder,
             filed: c.filed_at,
+            page: self.pages.of(&Holder {
+                token: c.token,
+                id: &c.id,
+                period: c.period,
+                opened_at: c.opened_at,
+                recipient: &c.recipient,
+            }),
         })
     }
 }

@@ -12,6 +12,7 @@ pub mod holds;
 pub mod news;
 pub mod notes;
 pub mod outcome;
+pub mod pages;
 pub mod recorder;
 pub mod report;
 pub mod sender;

@@ -22,6 +22,7 @@ pub mod schedule;
 pub mod sender_policy;
 pub mod stage;
 pub mod storm;
+pub mod ticket;
 pub mod timekeeping;
 pub mod token;
 pub mod urgency;

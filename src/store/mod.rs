@@ -12,6 +12,7 @@ pub mod declared;
 pub mod error;
 pub mod events;
 pub mod journal;
+pub mod keys;
 pub mod lock;
 pub mod mailbook;
 pub mod outbox;

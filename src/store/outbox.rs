@@ -133,6 +133,8 @@ pub struct Carried {
     pub name: String,
     /// The client's name.
     pub client: Option<String>,
+    /// The number of the token's current period.
+    pub period: i64,
     /// The stage.
     pub stage: i32,
     /// The recipient's key.
@@ -199,7 +201,7 @@ type CarriedRow = (
     Option<String>,
     String,
     String,
-    (i64, i64, Option<i64>),
+    (i64, i64, Option<i64>, i64),
 );
 type PersonRow = (
     i64,
@@ -319,8 +321,11 @@ impl Store {
         let rows: String = sqlx::query_scalar(
             "SELECT json_group_array(json_array(n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, \
                p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact, \
+<<<<<<< HEAD
                json_array(t.declared_at, p.revoked_from IS NOT NULL, (SELECT q.filed_at FROM quiet q \
                  WHERE q.token = t.no AND q.period = p.no AND q.kind = 'filed'))) \
+=======
+               json_array(t.declared_at, n.period)) \
                ORDER BY n.mail, p.expires, t.id) \
              FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
              JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
@@ -351,6 +356,7 @@ impl Store {
                 declared_at: instant(r.15.0),
                 end: quiet::end(r.15.1 == 1),
                 filed_at: r.15.2.map(instant),
+                period: r.15.3,
             })
             .collect())
     }

@@ -79,6 +79,7 @@ fn token() -> TokenPart {
         ],
         next_reminder: Some(utc("2026-11-07T08:00:00Z")),
         filed: None,
+        page: None,
     }
 }
 
@@ -104,6 +105,15 @@ fn bare_token() -> TokenPart {
 fn observed(part: TokenPart) -> TokenPart {
     TokenPart {
         role: Role::Observer,
+        ..part
+    }
+}
+
+/// With its reader's page, where they say what happened.
+fn paged(part: TokenPart) -> TokenPart {
+    let ticket = "AQAAAAcAAAAC4Z-W2mxtHw7DkjmYfelWTLGvYludSbry";
+    TokenPart {
+        page: Some(format!("https://jetons.ville.example/l/{ticket}")),
         ..part
     }
 }
@@ -174,6 +184,12 @@ fn letters() -> Vec<(&'static str, Letter, DateTime<Utc>)> {
         ),
         ("filed", reminder(vec![filed]), days_before(7)),
         ("digest", digest(), days_before(12)),
+        ("paged", reminder(vec![paged(token())]), days_before(30)),
+        (
+            "digest_paged",
+            reminder(vec![paged(token()), paged(observed(bare_token()))]),
+            days_before(12),
+        ),
         ("note", note(), days_before(0)),
     ]
 }

@@ -68,6 +68,8 @@ pub struct TokenPart {
     pub next_reminder: Option<DateTime<Utc>>,
     /// When someone said that the renewal request was filed; the token is not renewed yet.
     pub filed: Option<DateTime<Utc>>,
+    /// The reader's page, where they say what happened; `None`: a reply says it.
+    pub page: Option<String>,
 }
 
 /// A note about an event: never a reminder.

@@ -30,8 +30,11 @@ pub(super) fn samples(calendar: &Calendar) -> Vec<(Envelope, Letter)> {
                     let first = token(calendar, urgency, role, known);
                     let one = vec![first.clone()];
                     samples.push((envelope(lang), reminder(one)));
-                    let second = token(calendar, urgency, Role::Demandeur, Known::Little);
-                    let third = token(calendar, Urgency::Information, role, Known::Everything);
+                    let mut second = token(calendar, urgency, Role::Demandeur, Known::Little);
+                    let mut third = token(calendar, Urgency::Information, role, Known::Everything);
+                    // Mails link to pages, or they do not.
+                    second.page.clone_from(&first.page);
+                    third.page.clone_from(&first.page);
                     let many = vec![first, second, third];
                     samples.push((envelope(lang), reminder(many)));
                 }
@@ -106,6 +109,7 @@ fn token(calendar: &Calendar, urgency: Urgency, role: Role, known: Known) -> Tok
         demandeur: people("Camille Martin <c.martin@ville.example>"),
         others: people("tech@editeur.example").into_iter().collect(),
         next_reminder: full.then(|| now() + Duration::days(7)),
+        page: given("https://jetons.ville.example/l/proof"),
         filed: (known == Known::Filed).then(|| now() - Duration::days(3)),
     }
 }

@@ -11,6 +11,7 @@ use crate::delivery::compose::mailto::mailto;
 use crate::delivery::compose::prose::{self, tidy_name};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Lang, is_hazardous};
+use crate::domain::ticket::Page;
 use crate::domain::token::Role;
 use crate::domain::urgency::Urgency;
 
@@ -52,6 +53,8 @@ pub(super) struct ReminderView<'a> {
     some_without_link: bool,
     used_by: Vec<String>,
     facts: Vec<Fact>,
+    /// Whether each token has its page, where its reader says what happened.
+    paged: bool,
     done_subject: String,
     done_mailto: String,
 }
@@ -80,12 +83,35 @@ struct TokenView {
     button: String,
     demandeur: Option<String>,
     filed: Option<String>,
+    /// Where the reader says what happened; none: by a reply.
+    page: Option<PageView>,
     /// In a digest: "à renouveler par vous".
     state: String,
     /// In a digest: the numbers that tell it from others.
     ids: Vec<String>,
     /// In a digest: the aligned lines of the text part.
     row: Vec<Fact>,
+}
+
+/// The addresses of a reader's page about one token, and of its parts.
+#[derive(Serialize)]
+struct PageView {
+    overview: String,
+    filed: String,
+    renewed: String,
+    not_for_me: String,
+}
+
+impl PageView {
+    fn at(overview: &str) -> Self {
+        let part = |page: Page| format!("{overview}{}", page.suffix());
+        Self {
+            overview: part(Page::Overview),
+            filed: part(Page::Filed),
+            renewed: part(Page::Renewed),
+            not_for_me: part(Page::NotForMe),
+        }
+    }
 }
 
 /// The variables of `note.txt` and `note.html`.
@@ -186,6 +212,7 @@ pub(super) fn reminder<'a>(
         some_without_link: tokens.iter().any(|t| t.link.is_none()),
         used_by: distinct(tokens.iter().flat_map(|t| &t.used_by).map(|s| tidy_name(s))),
         facts: facts(tokens, envelope, calendar),
+        paged: tokens.iter().all(|t| t.page.is_some()),
         done_mailto: mailto(Some(&envelope.contact), &done_subject, ""),
         done_subject,
         tokens: tokens
@@ -233,6 +260,7 @@ fn token(part: &TokenPart, envelope: &Envelope, calendar: &Calendar, subject: &s
         },
         demandeur: part.demandeur.as_ref().map(person),
         filed,
+        page: part.page.as_deref().map(PageView::at),
         row: vec![
             fact(lang, ("Expiry", "Échéance"), format!("{when}, {standing}")),
             fact(lang, ("State", "État"), state.clone()),
