@@ -56,3 +56,13 @@ CREATE TABLE news (
     -- A JSON object.
     detail TEXT NOT NULL
 );
+
+-- Who said by a link that a token is not for them, once for each period.
+CREATE TABLE not_for_me (
+    token     BIGINT NOT NULL,
+    period    BIGINT NOT NULL,
+    recipient TEXT NOT NULL,
+    at        BIGINT NOT NULL,
+    PRIMARY KEY (token, period, recipient),
+    FOREIGN KEY (token, period) REFERENCES period (token, no)
+) WITHOUT ROWID;

@@ -106,9 +106,10 @@ fn pages(config: &Config) -> Result<Pages, KeysError> {
 }
 
 /// What the pages know of a configuration.
-pub fn site(config: &Config, store: Store, now: fn() -> DateTime<Utc>) -> Site {
+pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site {
     Site {
-        store,
+        store: clerk.store.clone(),
+        desk: clerk.desk.clone(),
         public_url: config.web.public_url.clone(),
         hosts: config.web.hosts.clone(),
         now,

@@ -111,8 +111,8 @@ impl Shared {
 
     /// Puts another configuration in force; answers its generation.
     fn switch(&self, config: &Config, rig: Rig) -> u64 {
-        let store = rig.sender.clerk().store.clone();
-        self.web.switch(app::site(config, store, clock::now));
+        self.web
+            .switch(app::site(config, rig.sender.clerk(), clock::now));
         *self.rig.lock().expect("no loop panics with the rig") = Arc::new(rig);
         let mut longest = self.longest_wait.lock().expect("no holder panics");
         // A delivery that began before still has the old deadlines.
@@ -190,7 +190,7 @@ pub async fn run(
         rig,
         listener,
     } = systemd::patiently(stand_up(&config, &stopping)).await?;
-    let live = Live::new(app::site(&config, sending.store.clone(), clock::now));
+    let live = Live::new(app::site(&config, rig.sender.clerk(), clock::now));
     let shared = Arc::new(Shared {
         rig: Mutex::new(Arc::new(rig)),
         tick_hint: Notify::new(),

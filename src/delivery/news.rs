@@ -11,7 +11,7 @@ use crate::delivery::desk::Desk;
 use crate::delivery::notes::Draft;
 use crate::domain::address::Address;
 use crate::domain::language::{Lang, Text, text};
-use crate::domain::lifecycle::News;
+use crate::domain::lifecycle::{News, Who};
 use crate::domain::token::Role;
 use crate::store::error::Result;
 use crate::store::outbox::Person;
@@ -26,6 +26,9 @@ const BATCH: i64 = 200;
 /// A filed request of which nothing was heard for so long is asked about: an answer takes 11
 /// days on average, and 20 at most.
 pub const ANSWERED_WITHIN: Duration = Duration::days(20);
+
+/// The official FAQ, which says how a request is transferred to another person.
+const FAQ: &str = "https://entreprise.api.gouv.fr/faq";
 
 /// Queues the notes of everything that happened and of which nobody was told yet, and asks
 /// about requests that were filed long ago; answers how many notes there were.
@@ -109,6 +112,19 @@ async fn notes_of(
             let cause = format!("{period_key}:{}:{}", item.who, item.at.timestamp());
             let draft = draft("note_declared", cause, subject, body);
             Ok(to_contact(desk, &token, draft, now))
+        }
+        News::NotForMe => {
+            let by = declared_by(tx, &token, &item.who).await?;
+            let (subject, body) = not_for_me(&token, &by);
+            let cause = format!("{period_key}:{}", item.who);
+            let draft = draft("note_not_for_me", cause, subject, body);
+            let mut others = tx.people_of(no).await?;
+            others.retain(|p| Who::Recipient(p.key.clone()).to_string() != item.who);
+            let mut notes = to_people(desk, &others, &draft, now);
+            let told: Vec<String> = notes.iter().map(|n| n.recipient.clone()).collect();
+            let contact = to_contact(desk, &token, draft, now);
+            notes.extend(contact.into_iter().filter(|n| !told.contains(&n.recipient)));
+            Ok(notes)
         }
     }
 }
@@ -280,6 +296,26 @@ fn declared(
             "Until then the token counts as expiring on {en}: its reminders are silent, but those from 15 days before that date on leave all the same.",
             "D’ici là, le jeton compte comme expirant le {fr} : ses rappels se taisent, mais ceux des 15 derniers jours partiront quand même."
         ),
+    ];
+    (subject, body)
+}
+
+fn not_for_me(token: &Token, by: &str) -> (Text, Vec<Text>) {
+    let (name, id) = (name_of(token), &token.id);
+    let subject = text!(
+        "Not for them: reminders of token “{name}”",
+        "Pas pour cette personne : rappels du jeton « {name} »"
+    );
+    let body = vec![
+        text!(
+            "{by} says that the reminders of the token “{name}” ({id}) are not for them.",
+            "{by} indique que les rappels du jeton « {name} » ({id}) ne lui sont pas destinés."
+        ),
+        text!(
+            "Nothing has changed: they are still told, and so are you. Whoever keeps the list of recipients may put someone else in their place. If they were the applicant, the request on Data Pass can be transferred:",
+            "Rien n’a changé : cette personne reste prévenue, et vous aussi. Qui tient la liste des destinataires peut mettre quelqu’un d’autre à sa place. S’il s’agit du demandeur, la demande sur Data Pass peut être transférée :"
+        ),
+        text!("{FAQ}", "{FAQ}"),
     ];
     (subject, body)
 }

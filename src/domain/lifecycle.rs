@@ -131,6 +131,8 @@ pub enum News {
     Superseded,
     /// A recipient declared a renewal: the contact is asked to confirm it.
     Declared,
+    /// A recipient said that the token is not for them: the contact and the others are told.
+    NotForMe,
 }
 
 /// A closed enum and the words by which config, store and JSON know it.
@@ -169,7 +171,12 @@ words!(Suppression {
     Snoozed = "snoozed",
 });
 words!(Silence { Declared = "declared", Filed = "filed", Snoozed = "snoozed" });
-words!(News { Renewed = "renewed", Superseded = "superseded", Declared = "declared" });
+words!(News {
+    Renewed = "renewed",
+    Superseded = "superseded",
+    Declared = "declared",
+    NotForMe = "not_for_me",
+});
 
 /// What the file said of a token when it was last read.
 #[derive(Debug, Clone, PartialEq, Eq)]

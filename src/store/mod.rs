@@ -15,6 +15,7 @@ pub mod journal;
 pub mod keys;
 pub mod lock;
 pub mod mailbook;
+pub mod not_for_me;
 pub mod outbox;
 pub mod plan;
 pub mod privacy;

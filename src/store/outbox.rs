@@ -321,11 +321,8 @@ impl Store {
         let rows: String = sqlx::query_scalar(
             "SELECT json_group_array(json_array(n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, \
                p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact, \
-<<<<<<< HEAD
                json_array(t.declared_at, p.revoked_from IS NOT NULL, (SELECT q.filed_at FROM quiet q \
-                 WHERE q.token = t.no AND q.period = p.no AND q.kind = 'filed'))) \
-=======
-               json_array(t.declared_at, n.period)) \
+                 WHERE q.token = t.no AND q.period = p.no AND q.kind = 'filed'), n.period)) \
                ORDER BY n.mail, p.expires, t.id) \
              FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
              JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \

@@ -140,6 +140,16 @@ impl Store {
         row.as_ref().map(token).transpose()
     }
 
+    /// One token by its row.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn token_of(&self, no: i64) -> Result<Option<Token>> {
+        let sql = sqlx::AssertSqlSafe(format!("{TOKENS} WHERE t.no = $1"));
+        let row = sqlx::query(sql).bind(no).fetch_optional(&self.pool).await?;
+        row.as_ref().map(token).transpose()
+    }
+
     /// The notices of one period of a token.
     ///
     /// # Errors

@@ -15,7 +15,9 @@
 mod answer;
 mod connection;
 mod guard;
+mod links;
 mod listener;
+mod pages;
 mod site;
 
 use axum::Router;
@@ -56,6 +58,7 @@ impl Default for Limits {
 /// Everything that is answered.
 pub fn router(live: Live) -> Router {
     Router::new()
+        .merge(links::routes())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
         .with_state(live)

@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
 
+use crate::delivery::desk::Desk;
 use crate::domain::public_url::PublicUrl;
 use crate::store::Store;
 
@@ -15,6 +16,8 @@ use crate::store::Store;
 pub struct Site {
     /// The record.
     pub store: Store,
+    /// What pages have in common with mails.
+    pub desk: Desk,
     /// The address of the pages from outside.
     pub public_url: Option<PublicUrl>,
     /// Further names under which it may be asked.

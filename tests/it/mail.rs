@@ -8,9 +8,9 @@ mod content;
 mod hostile;
 mod overrides;
 mod snapshots;
-mod style;
+pub(crate) mod style;
 mod travel;
-mod typography;
+pub(crate) mod typography;
 
 use chrono::{DateTime, Duration, Utc};
 use jetond::delivery::compose::Templates;

@@ -34,6 +34,7 @@ use crate::delivery::compose::letter::{Composed, Envelope, Letter};
 pub use crate::delivery::compose::template::TemplateError;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::Lang;
+use crate::domain::urgency::Urgency;
 
 /// Why a letter did not become a mail.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,6 +149,12 @@ impl Templates {
     }
 }
 
+/// A template engine without templates, by the rules of mails: HTML is escaped, and an undefined
+/// variable is an error.
+pub fn engine() -> Environment<'static> {
+    template::engine()
+}
+
 /// A date in words: "15 décembre 2026", "15 December 2026".
 pub fn date(lang: Lang, on: NaiveDate) -> String {
     prose::date(lang, on)
@@ -156,6 +163,17 @@ pub fn date(lang: Lang, on: NaiveDate) -> String {
 /// A moment in words: "15 décembre 2026 à 9 h", "15 December 2026 at 09:00".
 pub fn moment(lang: Lang, calendar: &Calendar, at: DateTime<Utc>) -> String {
     prose::date_and_hour(lang, calendar, at)
+}
+
+/// When a token expires, in words: "dimanche 22 novembre 2026 à 16 h 45 (heure de Paris)".
+pub fn whole_moment(lang: Lang, calendar: &Calendar, at: DateTime<Utc>) -> String {
+    prose::moment(lang, calendar, at)
+}
+
+/// How far away an expiry is, in words: "dans 15 jours", "demain", "depuis 7 jours".
+pub fn left(lang: Lang, calendar: &Calendar, expires: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let urgency = Urgency::at(calendar, expires, now);
+    prose::left(lang, urgency, calendar.days_between(now, expires))
 }
 
 /// A weekday in words: "mardi", "Tuesday".

@@ -102,10 +102,8 @@ impl TemplateError {
     }
 }
 
-/// The engine with the built-in templates, and `files` in their place.
-pub(super) fn environment(
-    files: impl Iterator<Item = (String, String)>,
-) -> Result<Environment<'static>, TemplateError> {
+/// An engine without templates: its rules are those of every text of this program.
+pub(super) fn engine() -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder()
@@ -133,6 +131,14 @@ pub(super) fn environment(
         }
         _ => escape_formatter(out, state, value),
     });
+    env
+}
+
+/// The engine with the built-in templates, and `files` in their place.
+pub(super) fn environment(
+    files: impl Iterator<Item = (String, String)>,
+) -> Result<Environment<'static>, TemplateError> {
+    let mut env = engine();
     for (name, source) in BUILT_IN {
         env.add_template(name, source)
             .map_err(|e| TemplateError::from_engine(&e, name))?;

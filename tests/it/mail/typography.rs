@@ -10,7 +10,7 @@ use super::{compose, days_before, envelope, letters, paris, reminder, token};
 const NBSP: char = '\u{a0}';
 
 /// The text of a page without its tags and style sheet.
-fn visible(html: &str) -> String {
+pub(crate) fn visible(html: &str) -> String {
     let (_, body) = html.split_once("<body>").unwrap();
     let mut text = String::new();
     let mut in_tag = false;
@@ -29,7 +29,7 @@ fn visible(html: &str) -> String {
 }
 
 /// The faults of French typography in a text; links are not prose.
-fn faults(text: &str) -> Vec<String> {
+pub(crate) fn faults(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for word in text.split([' ', '\n']).filter(|w| !w.contains("://")) {
         let chars: Vec<char> = word.chars().collect();

@@ -1,7 +1,6 @@
 //! The shell: whatever a client does, it takes no more than its share, nothing is broken off
 //! half-way, and every answer carries the headers.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,59 +8,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::{get, post};
-use jetond::domain::public_url::PublicUrl;
 use jetond::store::Store;
-use jetond::web::{self, Limits, Live, Site};
+use jetond::web::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
+use super::{HOST, Server, site};
 use crate::support::http_client::{heard, request, talk};
-
-/// A server with a handler or two of the test's own.
-struct Shell {
-    at: SocketAddr,
-    live: Live,
-    stopping: CancellationToken,
-    serving: JoinHandle<()>,
-}
-
-impl Shell {
-    async fn start(limits: Limits, more: Router) -> Self {
-        Self::on(Store::in_memory().await.unwrap(), limits, more).await
-    }
-
-    async fn on(store: Store, limits: Limits, more: Router) -> Self {
-        let live = Live::new(site(store, "jetons.ville.example"));
-        let listener = web::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let at = listener.local_addr().unwrap();
-        let stopping = CancellationToken::new();
-        let pages = (more.merge(web::router(live.clone())), live.clone());
-        let serving = tokio::spawn(web::serve(listener, pages, limits, stopping.clone()));
-        Self {
-            at,
-            live,
-            stopping,
-            serving,
-        }
-    }
-
-    async fn stop(self) {
-        self.stopping.cancel();
-        self.serving.await.unwrap();
-    }
-}
-
-fn site(store: Store, host: &str) -> Site {
-    Site {
-        store,
-        public_url: Some(PublicUrl::parse(&format!("https://{host}")).unwrap()),
-        hosts: vec!["Autre.ville.example".to_owned()],
-        now: jetond::clock::now,
-    }
-}
 
 fn echo() -> Router {
     Router::new().route(
@@ -70,11 +24,9 @@ fn echo() -> Router {
     )
 }
 
-const HOST: &str = "jetons.ville.example";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_keeps_a_browser_from_doing_more() {
-    let shell = Shell::start(Limits::default(), echo()).await;
+    let shell = Server::start(Limits::default(), echo()).await;
     let long = "x".repeat(65_537);
     for (asked, status) in [
         (request("POST", "/echo", HOST, "abc"), 200),
@@ -105,7 +57,7 @@ async fn every_answer_keeps_a_browser_from_doing_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_its_own_names_are_answered() {
-    let shell = Shell::start(Limits::default(), echo()).await;
+    let shell = Server::start(Limits::default(), echo()).await;
     let port = shell.at.port();
     for (host, status) in [
         ("jetons.ville.example", 200),
@@ -170,7 +122,7 @@ async fn only_its_own_names_are_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn methods_that_a_page_does_not_know_are_told_those_it_does() {
     let page = Router::new().route("/page", get(|| async { "words" }));
-    let shell = Shell::start(Limits::default(), page).await;
+    let shell = Server::start(Limits::default(), page).await;
     let head = talk(shell.at, request("HEAD", "/page", HOST, ""))
         .await
         .unwrap();
@@ -194,7 +146,7 @@ async fn methods_that_a_page_does_not_know_are_told_those_it_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused_and_the_answer_arrives() {
-    let shell = Shell::start(Limits::default(), echo()).await;
+    let shell = Server::start(Limits::default(), echo()).await;
     let most = "x".repeat(65_536);
     let reply = talk(shell.at, request("POST", "/echo", HOST, &most))
         .await
@@ -244,7 +196,7 @@ async fn a_client_that_drips_is_let_go_in_every_phase() {
         ..Limits::default()
     };
     let stuck = Router::new().route("/stuck", get(std::future::pending::<&str>));
-    let shell = Shell::start(limits, echo().merge(stuck)).await;
+    let shell = Server::start(limits, echo().merge(stuck)).await;
     // Nothing at all, and a head that never ends, one byte at a time.
     assert_eq!(
         heard(TcpStream::connect(shell.at).await.unwrap()).await,
@@ -299,7 +251,7 @@ async fn no_more_than_so_many_are_served_at_once_and_the_others_wait() {
             "done"
         })
     });
-    let shell = Shell::start(limits, slow).await;
+    let shell = Server::start(limits, slow).await;
     let at = shell.at;
     let clients: Vec<_> = (0..6)
         .map(|_| tokio::spawn(async move { talk(at, request("GET", "/slow", HOST, "")).await }))
@@ -320,7 +272,7 @@ async fn what_follows_a_request_on_its_connection_is_never_another_one() {
         let asked = Arc::clone(&asked);
         post(move || async move { asked.fetch_add(1, Ordering::SeqCst).to_string() })
     });
-    let shell = Shell::start(Limits::default(), counting).await;
+    let shell = Server::start(Limits::default(), counting).await;
     let one = request("POST", "/count", HOST, "a=b");
     let reply = talk(shell.at, format!("{one}{one}{one}")).await.unwrap();
     assert_eq!((reply.status, reply.body.as_str()), (200, "0"));
@@ -340,7 +292,7 @@ async fn a_page_that_fails_fails_alone() {
     async fn broken() -> &'static str {
         panic!("a fault of ours")
     }
-    let shell = Shell::start(Limits::default(), echo().route("/broken", get(broken))).await;
+    let shell = Server::start(Limits::default(), echo().route("/broken", get(broken))).await;
     let reply = talk(shell.at, request("GET", "/broken", HOST, ""))
         .await
         .unwrap();
@@ -364,7 +316,7 @@ async fn a_stop_answers_what_has_begun_and_waits_for_nobody_else() {
             "done"
         })
     });
-    let shell = Shell::start(Limits::default(), slow).await;
+    let shell = Server::start(Limits::default(), slow).await;
     let at = shell.at;
     let silent = TcpStream::connect(at).await.unwrap();
     let client = tokio::spawn(async move { talk(at, request("GET", "/slow", HOST, "")).await });
@@ -400,7 +352,7 @@ async fn a_thousand_clients_that_leave_in_the_middle_break_no_transaction_off() 
             ended.send_modify(|n| *n += 1);
         })
     });
-    let shell = Shell::on(store.clone(), Limits::default(), writing).await;
+    let shell = Server::on(site(store.clone(), HOST), Limits::default(), writing).await;
     let whole = request("POST", "/write", HOST, "a=b");
     for n in 0..CLIENTS {
         let mut client = TcpStream::connect(shell.at).await.unwrap();
