@@ -65,4 +65,31 @@ CREATE TABLE not_for_me (
     at        BIGINT NOT NULL,
     PRIMARY KEY (token, period, recipient),
     FOREIGN KEY (token, period) REFERENCES period (token, no)
+-- People whom a mail server refuses for good, by its reply or by a bounce. Gone when a later mail
+-- to them is accepted (after a bounce: and has not come back for a day), and with their address.
+CREATE TABLE unreachable (
+    recipient   TEXT PRIMARY KEY,
+    since       BIGINT NOT NULL,
+    -- The latest refusal: when, how, and of which mail, whose attempts say more.
+    at          BIGINT NOT NULL,
+    how         TEXT NOT NULL CHECK (how IN ('refused', 'bounced')),
+    mail        BIGINT NOT NULL REFERENCES mail (no),
+    -- When a mail was first accepted after a bounce.
+    accepted_at BIGINT
+) WITHOUT ROWID;
+
+-- Reminders that did not reach their recipient and of which the others are still to be told. Gone
+-- with the transaction that queues the notes.
+CREATE TABLE untold (
+    mail INTEGER PRIMARY KEY REFERENCES mail (no),
+    at   BIGINT NOT NULL,
+    way  TEXT NOT NULL CHECK (way IN ('refused', 'bounced', 'expired'))
+);
+
+-- Delivery status notifications that were acted upon, by the SHA-256 of the whole message: seen
+-- again, they change nothing.
+CREATE TABLE bounce (
+    digest TEXT PRIMARY KEY,
+    mail   BIGINT NOT NULL REFERENCES mail (no),
+    at     BIGINT NOT NULL
 ) WITHOUT ROWID;

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, DASHBOARD, Heartbeat, Transport};
+use crate::delivery::bounces::{self, Bounces};
 use crate::delivery::clerk::Clerk;
 use crate::delivery::compose::{TemplateError, Templates};
 use crate::delivery::desk::Desk;
@@ -20,11 +21,13 @@ use crate::delivery::report::Reporter;
 use crate::delivery::sender::{Dispatch, Sender};
 use crate::delivery::step::Step;
 use crate::delivery::transport::Way;
+use crate::domain::address::Address;
 use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
 use crate::store::Store;
 use crate::store::error::{Result as StoreResult, StoreError};
 use crate::store::keys::{self, KeysError};
 use crate::store::lock::SenderLock;
+use crate::tell::refusals::{self, Haste};
 use crate::tell::{Relay, Teller};
 use crate::tick::{Planner, Ticked};
 use crate::tidy::Tidier;
@@ -231,6 +234,8 @@ pub struct Rig {
     pub tidier: Tidier,
     /// `[mail] storm`.
     storm: Option<u32>,
+    /// Reads what comes back of mails, where that is wished for.
+    pub bounces: Option<Bounces>,
     /// Tells of itself.
     pub teller: Teller,
     /// Whom to tell after each pass.
@@ -258,6 +263,7 @@ impl Rig {
                 names: config.retention.names,
             },
             storm: config.mail.storm,
+            bounces: config.mail.bounces.clone().map(Bounces::new),
             teller: Teller::new(desk(config), planner(config), reporter(config)),
             heartbeat: config.heartbeat.clone(),
         })
@@ -305,11 +311,34 @@ impl Rig {
         Ok(ticked)
     }
 
-    /// What the watch tells of itself at `now` is queued.
+    /// What came back of mails until `now` is recorded.
     ///
     /// # Errors
     /// When the store fails.
+    pub async fn read_bounces(&self, now: DateTime<Utc>) -> StoreResult<bounces::Read> {
+        let Some(bounces) = &self.bounces else {
+            return Ok(bounces::Read::default());
+        };
+        let read = bounces.read(&self.sender.clerk().store, now).await;
+        if read.as_ref().map_or(true, |r| r.bounced > 0) {
+            self.teller.a_reminder_failed();
+        }
+        read
+    }
+
+    /// What came back is recorded; what the watch tells of that, and of itself, is queued.
+    ///
+    /// # Errors
+    /// The first failure of the store; the other steps are taken all the same.
     pub async fn tell(&self, now: DateTime<Utc>) -> StoreResult<()> {
+        let read = self.read_bounces(now).await.map(drop);
+        let Clerk { store, desk } = self.sender.clerk();
+        let told = refusals::tell(store, desk, Haste::WhenQuiet, now).await;
+        let itself = self.tell_of_itself(now).await;
+        read.and(told.map(drop)).and(itself)
+    }
+
+    async fn tell_of_itself(&self, now: DateTime<Utc>) -> StoreResult<()> {
         let relay = match self.sender.relay_trouble() {
             Some((since, why)) => Relay::Failing { since, why },
             None if self.sender.relay_answered() => Relay::Answers,
@@ -328,17 +357,20 @@ impl Rig {
         step
     }
 
-    /// What may leave now leaves. A tick follows, as long as notices have waited for a mail that
-    /// has been settled meanwhile.
+    /// What may leave now leaves, and the notes about what was refused with it. A tick follows,
+    /// as long as notices have waited for a mail that has been settled meanwhile.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn deliver(&self, now: DateTime<Utc>) -> StoreResult<Step> {
-        let store = &self.sender.clerk().store;
+        let Clerk { store, desk } = self.sender.clerk();
         let mut total = Step::default();
         loop {
             let step = self.heed(self.sender.drain(now).await)?;
             total.add(step);
+            if refusals::tell(store, desk, Haste::Now, now).await? > 0 {
+                continue;
+            }
             let freed = step.claimed > 0
                 && store.has_waiting().await?
                 && self.planner.tick(store, now).await? != Ticked::default();
@@ -392,6 +424,9 @@ pub async fn take_over(
         let note = desk(config).note_about_missing(&report.kept, &config.digest, now);
         store.settle(&[], &[note], now).await?;
     }
+    let mut kept = vec![config.contact.key()];
+    kept.extend(config.reports.recipients.iter().map(Address::key));
+    store.end_marks_besides(&kept).await?;
     if !report.is_empty() {
         tracing::info!(
             added = report.added.len(),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, counted, text};
+use crate::domain::reach::Hindrance;
 use crate::domain::timekeeping::Hold;
 use crate::store::Store;
 use crate::store::coverage::Uncovered;
@@ -24,6 +25,8 @@ pub const PASS_PATIENCE: Duration = Duration::minutes(10);
 pub struct Vitals {
     /// Promise 1: what is uncovered.
     pub uncovered: Vec<Uncovered>,
+    /// The tokens, by their ids, of which nobody can be reached.
+    pub out_of_reach: Vec<String>,
     /// When the last pass ended well.
     pub last_pass: Option<DateTime<Utc>>,
     /// When a token is to be looked at next.
@@ -48,6 +51,7 @@ impl Vitals {
             .any(|(s, n)| *s == MailState::Claimed && *n > 0);
         Ok(Self {
             uncovered: store.uncovered(calendar, now).await?,
+            out_of_reach: store.out_of_reach(calendar, now).await?,
             last_pass: store.last_pass().await?,
             next_due,
             next_mail: if leaving {
@@ -106,6 +110,15 @@ pub enum Ill {
     },
     /// So many notes to the contact did not arrive: the contact no longer learns of troubles.
     Unread(u32),
+    /// Of so many tokens nobody can be reached.
+    OutOfReach(usize),
+    /// What comes back of mails cannot be read.
+    Bounces {
+        /// Since when.
+        since: DateTime<Utc>,
+        /// Why.
+        what: Hindrance,
+    },
 }
 
 impl Ill {
@@ -125,6 +138,8 @@ impl Ill {
             Self::Unread(_) => "unread",
             Self::ClockHeld(_) => "clock",
             Self::StormHeld(_) => "storm",
+            Self::OutOfReach(_) => "out_of_reach",
+            Self::Bounces { .. } => "bounces",
         }
     }
 
@@ -191,6 +206,24 @@ impl Ill {
                     "avis au contact ne sont pas arrivés",
                 ],
             ),
+            Self::OutOfReach(n) => counted(
+                *n,
+                [
+                    "token of which nobody can be reached",
+                    "tokens of which nobody can be reached",
+                ],
+                [
+                    "jeton dont personne ne peut être joint",
+                    "jetons dont personne ne peut être joint",
+                ],
+            ),
+            Self::Bounces { since, .. } => {
+                let Text { en, fr } = span(now - *since);
+                text!(
+                    "bounces not read for {en}",
+                    "retours de courriels non lus depuis {fr}"
+                )
+            }
         }
     }
 
@@ -202,11 +235,16 @@ impl Ill {
                 let Text { en, fr } = headline;
                 text!("{en}: {why}", "{fr} : {why}")
             }
+            Self::Bounces { what, .. } => {
+                let Text { en, fr } = headline;
+                text!("{en}: {{}}", "{fr} : {{}}").with(&what.said())
+            }
             Self::Uncovered(_)
             | Self::ClockHeld(_)
             | Self::StormHeld(_)
             | Self::Disk { .. }
-            | Self::Unread(_) => headline,
+            | Self::Unread(_)
+            | Self::OutOfReach(_) => headline,
         }
     }
 
@@ -237,6 +275,11 @@ impl Ill {
                 "`jetond outbox list` shows them: correct `contact`, then `jetond outbox retry` or `cancel`",
                 "`jetond outbox list` les montre : corriger `contact`, puis `jetond outbox retry` ou `cancel`"
             ),
+            Self::OutOfReach(_) => text!(
+                "`jetond status` names them: tell these people by another way, and correct their addresses in the configuration",
+                "`jetond status` les nomme : prévenir ces personnes autrement, et corriger leurs adresses dans la configuration"
+            ),
+            Self::Bounces { what, .. } => what.advice(),
             Self::ClockHeld(Hold::Ahead { .. }) => text!(
                 "correct the clock; if it is right, `jetond outbox release` has it believed, and so do 15 steady minutes",
                 "corriger l’horloge ; si elle est juste, `jetond outbox release` la fait accepter, et 15 minutes stables aussi"

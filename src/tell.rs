@@ -3,6 +3,8 @@
 //! Each step queues notes and nothing else; it may fail without harm to reminders, and is taken
 //! again at the next pass. An outage is told once, and outages of one kind at most once a day.
 
+pub mod refusals;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -210,6 +210,16 @@ pub(super) fn recorded(n: &Notice, address: &str, calendar: &Calendar) -> Line {
                 text!("suppressed {at}: {en}", "supprimé le {at} : {fr}"),
             )
         }
+        "failed" if n.reason.as_deref() == Some("bounced") => {
+            let no = mail.unwrap_or_default();
+            (
+                "failed",
+                text!(
+                    "failed {at}: accepted by the server, and came back (mail {no})",
+                    "échoué le {at} : accepté par le serveur, puis revenu (courriel {no})"
+                ),
+            )
+        }
         "failed" => {
             let why = n.reason.as_deref().and_then(MailState::from_word);
             let why = match why {

@@ -163,6 +163,14 @@ fn said(e: &Event, calendar: &Calendar) -> Text {
                     "mail {no} to {to}: address refused ({reply})",
                     "courriel {no} à {to} : adresse refusée ({reply})"
                 ),
+                Some("bounced") => text!(
+                    "mail {no} to {to}: came back ({reply})",
+                    "courriel {no} à {to} : revenu ({reply})"
+                ),
+                Some("delayed") => text!(
+                    "mail {no} to {to}: delayed further on, still tried ({reply})",
+                    "courriel {no} à {to} : retardé plus loin, encore tenté ({reply})"
+                ),
                 Some("parked") => text!(
                     "mail {no} to {to}: not delivered ({reply})",
                     "courriel {no} à {to} : non remis ({reply})"

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::app::{self, Of, View};
-use crate::cli::{At, Context, Exit, Failure, when};
+use crate::cli::{At, Context, Exit, Failure, reach, when};
 use crate::config::Config;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
@@ -13,6 +13,7 @@ use crate::domain::schedule;
 use crate::domain::stage::Schedule;
 use crate::domain::urgency::Urgency;
 use crate::store::record::Token;
+use crate::store::unreachable::Unreachable;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -61,6 +62,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         .into_iter()
         .filter(|t| args.all || t.state == State::Active)
         .collect();
+    let unreachable = view.store.unreachable(now).await?;
     let next = |t: &Token| next_stage(t, &config.calendar, &schedule, now);
     if context.out.json {
         let rows = tokens
@@ -78,12 +80,22 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
                     "mailed": schedule::is_mailed(&config.calendar, &t.period),
                     "next": next.map(|d| json!({"stage": d.stage.days(), "at": when::rfc3339(d.slot, &config.calendar)})),
                     "tags": t.facts.tags,
+                    "unreachable": of(&unreachable, t),
                 })
             })
             .collect();
         context.out.data("list", rows)?;
         return Ok(Exit::Done);
     }
+    let out_of_reach = view.store.out_of_reach(&config.calendar, now).await?;
+    let state = |t: &Token| {
+        let state = condition(t, &config.calendar, now);
+        if out_of_reach.contains(&t.id) {
+            text!("{{}}, nobody in reach", "{{}}, personne de joignable").with(&state)
+        } else {
+            state
+        }
+    };
     let rows = tokens
         .iter()
         .map(|t| {
@@ -97,10 +109,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
                 t.facts.name.clone(),
                 when::day(t.period.expires, &config.calendar),
                 left.to_string(),
-                context
-                    .out
-                    .pick(&condition(t, &config.calendar, now))
-                    .to_owned(),
+                context.out.pick(&state(t)).to_owned(),
                 next,
             ]
         })
@@ -110,10 +119,29 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         ["ID", "NOM", "EXPIRE", "JOURS", "ÉTAT", "SUITE (ÉTAPE)"],
     );
     context.out.table(&head, &rows, 1)?;
+    let shown: Vec<&Unreachable> = unreachable
+        .iter()
+        .filter(|u| tokens.iter().any(|t| u.tokens.contains(&t.id)))
+        .collect();
+    if !shown.is_empty() {
+        context.out.line("")?;
+    }
+    for u in shown {
+        context.out.say(&reach::told(u, &config.calendar))?;
+    }
     if rows.is_empty() {
         context.out.note(&text!("no tokens", "aucun jeton"));
     }
     Ok(Exit::Done)
+}
+
+/// The recipients of a token who cannot be reached.
+fn of<'a>(unreachable: &'a [Unreachable], t: &Token) -> Vec<&'a str> {
+    unreachable
+        .iter()
+        .filter(|u| u.tokens.contains(&t.id))
+        .map(|u| u.address.as_str())
+        .collect()
 }
 
 fn next_stage(

@@ -27,6 +27,7 @@ mod nagios;
 mod outbox;
 mod output;
 mod preview;
+mod reach;
 mod release;
 mod reload;
 mod run;

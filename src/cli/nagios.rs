@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use chrono::Duration;
 
-use crate::cli::{Failure, words};
+use crate::cli::{Failure, reach, words};
 use crate::domain::language::{Lang, Text, counted, text};
 use crate::health::{PASS_PATIENCE, span};
 
@@ -116,6 +116,7 @@ pub(super) struct Seen {
     pub(super) refused: u32,
     pub(super) parked: u32,
     pub(super) failed: u32,
+    pub(super) unreachable: u32,
     pub(super) tokens: u32,
     pub(super) expired: u32,
 }
@@ -230,6 +231,16 @@ impl Seen {
                 add(Service::Warning, what, outbox());
             }
         }
+        if self.unreachable > 0 {
+            add(
+                Service::Warning,
+                reach::people(usize::try_from(self.unreachable).unwrap_or(usize::MAX)),
+                text!(
+                    "`jetond status` names them: correct their addresses in the configuration.",
+                    "`jetond status` les nomme : corriger leurs adresses dans la configuration."
+                ),
+            );
+        }
         if self.expired > 0 {
             add(
                 Service::Warning,
@@ -271,6 +282,7 @@ impl Seen {
             ("refused", self.refused),
             ("parked", self.parked),
             ("failed", self.failed),
+            ("unreachable", self.unreachable),
         ] {
             figures.push(Figure::count(label, n).warns_above(0));
         }

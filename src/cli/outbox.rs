@@ -370,6 +370,8 @@ fn note(kind: &str) -> Text {
 fn outcome(of: &str) -> Text {
     match of {
         "returned" => text!("not tried", "non tenté"),
+        "bounced" => text!("came back", "revenu"),
+        "delayed" => text!("delayed further on", "retardé plus loin"),
         of => MailState::from_word(of).map_or_else(|| text!("{of}", "{of}"), word),
     }
 }

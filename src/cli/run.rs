@@ -9,6 +9,7 @@ use crate::cli::{Context, Exit, Failure, logging};
 use crate::clock;
 use crate::config::{Config, Loaded};
 use crate::daemon::{self, Ended};
+use crate::delivery::bounces::Read;
 use crate::delivery::step::Step;
 use crate::domain::language::{counted, text};
 use crate::domain::timekeeping::Hold;
@@ -58,18 +59,19 @@ async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
     let now = look.at;
     let report = app::take_over(config, &sending.store, Brake::Keep, now).await?;
     alarm_about_missing(&report, context);
-    let (ticked, step) = match look.hold {
+    let (ticked, step, read) = match look.hold {
         None => {
+            let read = rig.read_bounces(now).await?;
             let ticked = rig.tick(now).await?;
             let mut step = rig.deliver(now).await?;
             rig.tell(now).await?;
             // What is told of this run leaves with it.
             step.add(rig.deliver(now).await?);
-            (ticked, step)
+            (ticked, step, read)
         }
         Some(hold) => {
             context.out.note(&clock_held(hold));
-            (Ticked::default(), Step::default())
+            (Ticked::default(), Step::default(), Read::default())
         }
     };
     sending.store.close().await;
@@ -81,6 +83,7 @@ async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
             "owed": ticked.owed, "absorbed": ticked.absorbed, "in_window": in_window,
             "sent": step.sent, "deferred": step.deferred, "refused": step.refused, "parked": step.parked,
             "failed": step.failed, "in_doubt": step.in_doubt, "returned": step.returned, "postponed": step.postponed,
+            "bounced": read.bounced,
             "clock": look.hold.map(Hold::word),
         });
         context.out.data("run", vec![row])?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cli::list::{condition, view};
 use crate::cli::lookup::token_and_people;
-use crate::cli::{At, Context, Exit, Failure, when, words};
+use crate::cli::{At, Context, Exit, Failure, reach, when, words};
 use crate::config::Config;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
@@ -16,6 +16,7 @@ use crate::domain::token::{DatapassId, Jti};
 use crate::domain::urgency::Urgency;
 use crate::store::outbox::Person;
 use crate::store::record::Token;
+use crate::store::unreachable::Unreachable;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -32,14 +33,57 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let (token, people) = token_and_people(&view.store, &args.id).await?;
     let former = view.store.former_people(token.no).await?;
     let link = link(&token, &config.renewal.url);
+    let mut unreachable = view.store.unreachable(now).await?;
+    unreachable.retain(|u| people.iter().any(|p| p.key == u.recipient));
     if context.out.json {
         let row = as_json(&token, &people, &former, link, &config, now);
+        let row = with_marks(row, &people, &unreachable, &config.calendar);
         context.out.data("show", vec![row])?;
         return Ok(Exit::Done);
     }
     print_facts(&token, link, &config.calendar, context, now)?;
     print_people(&people, &former, context)?;
+    print_unreachable(&people, &unreachable, &config.calendar, context)?;
     Ok(Exit::Done)
+}
+
+/// The row with who of its recipients cannot be reached.
+fn with_marks(
+    mut row: Value,
+    people: &[Person],
+    unreachable: &[Unreachable],
+    calendar: &Calendar,
+) -> Value {
+    for (p, told) in people
+        .iter()
+        .zip(row["recipients"].as_array_mut().into_iter().flatten())
+    {
+        let mark = unreachable.iter().find(|u| u.recipient == p.key);
+        told["unreachable"] = json!(mark.map(|u| reach::mark(u, calendar)));
+    }
+    row
+}
+
+fn print_unreachable(
+    people: &[Person],
+    unreachable: &[Unreachable],
+    calendar: &Calendar,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    if unreachable.is_empty() {
+        return Ok(());
+    }
+    context.out.line("")?;
+    for u in unreachable {
+        context.out.say(&reach::told(u, calendar))?;
+    }
+    if unreachable.len() == people.len() {
+        context.out.say(&text!(
+            "None of its recipients can be reached.",
+            "Aucun de ses destinataires ne peut être joint."
+        ))?;
+    }
+    Ok(())
 }
 
 fn link(token: &Token, template: &LinkTemplate) -> Option<String> {

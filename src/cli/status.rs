@@ -7,6 +7,7 @@ use crate::app::{Of, View};
 use crate::cli::list::view;
 use crate::cli::nagios::{self, Seen, Service};
 use crate::cli::outbox::word;
+use crate::cli::reach;
 use crate::cli::{At, Context, Exit, Failure, when};
 use crate::clock;
 use crate::config::Config;
@@ -20,6 +21,7 @@ use crate::store::lock::SenderLock;
 use crate::store::mailbook::{MailRow, Which};
 use crate::store::outbox::MailState;
 use crate::store::telling::Waiting;
+use crate::store::unreachable::Unreachable;
 
 /// Uncovered notices and mails shown one by one.
 const SHOWN: usize = 20;
@@ -56,6 +58,7 @@ struct Picture {
     clock: Option<Hold>,
     notices: Vec<(String, u32)>,
     troubled: Vec<MailRow>,
+    unreachable: Vec<Unreachable>,
     waiting: Waiting,
     expired: u32,
     ills: Vec<Ill>,
@@ -148,6 +151,15 @@ async fn look(
     {
         ills.push(Ill::Relay { since, why });
     }
+    match vitals.out_of_reach.len() {
+        0 => {}
+        n => ills.push(Ill::OutOfReach(n)),
+    }
+    if config.mail.bounces.is_some()
+        && let Some((since, what)) = store.bounces_trouble().await?
+    {
+        ills.push(Ill::Bounces { since, what });
+    }
     match store.lost_notes(&config.contact.key()).await? {
         0 => {}
         n => ills.push(Ill::Unread(n)),
@@ -155,6 +167,7 @@ async fn look(
     Ok(Picture {
         waiting: store.waiting(now - Duration::days(1)).await?,
         expired: store.standing(now, [now; 3]).await?.expired,
+        unreachable: reach::unreachable(store, config, now).await?,
         ills,
         of: view.of,
         vitals,
@@ -181,14 +194,15 @@ fn seen(p: &Picture, max_age: Option<Duration>, now: DateTime<Utc>) -> Seen {
     };
     let told = |ill: &Ill| {
         let service = match ill {
-            // Nothing is planned, and no reminder leaves, until somebody acts.
-            Ill::ClockHeld(_) | Ill::Disk { .. } => Service::Critical,
+            // Nothing is planned, no reminder leaves, or none arrives, until somebody acts.
+            Ill::ClockHeld(_) | Ill::Disk { .. } | Ill::OutOfReach(_) => Service::Critical,
             Ill::Passes { .. }
             | Ill::Deliveries { .. }
             | Ill::Relay { .. }
             | Ill::Uncovered(_)
             | Ill::StormHeld(_)
-            | Ill::Unread(_) => Service::Warning,
+            | Ill::Unread(_)
+            | Ill::Bounces { .. } => Service::Warning,
         };
         (service, ill.headline(now), ill.advice())
     };
@@ -211,6 +225,7 @@ fn seen(p: &Picture, max_age: Option<Duration>, now: DateTime<Utc>) -> Seen {
         refused: lost(MailState::Refused),
         parked: lost(MailState::Parked),
         failed: lost(MailState::Failed),
+        unreachable: u32::try_from(p.unreachable.len()).unwrap_or(u32::MAX),
         tokens: u32::try_from(p.active).unwrap_or(u32::MAX),
         expired: p.expired,
     }
@@ -243,6 +258,8 @@ fn as_json(p: &Picture, calendar: &Calendar, now: DateTime<Utc>, lang: Lang) -> 
         "expired_tokens": p.expired,
         "uncovered": p.vitals.uncovered.len(),
         "uncovered_notices": uncovered.collect::<Vec<_>>(),
+        "tokens_out_of_reach": p.vitals.out_of_reach,
+        "unreachable": p.unreachable.iter().map(|u| reach::row(u, calendar)).collect::<Vec<_>>(),
         "running": p.running,
         "clock": p.clock.map(Hold::word),
         "store": p.of != Of::FileOnly,
@@ -286,6 +303,12 @@ fn print(
             .say(&missing(u, &when::minute(u.since, calendar)))?;
     }
     print_ills(&p.ills, now, context)?;
+    for id in p.vitals.out_of_reach.iter().take(SHOWN) {
+        context.out.say(&text!(
+            "  {id}: none of its recipients can be reached",
+            "  {id} : aucun de ses destinataires ne peut être joint"
+        ))?;
+    }
     context.out.line("")?;
     let lang = context.out.lang;
     let facts = facts(p, calendar, now);
@@ -294,6 +317,7 @@ fn print(
         .map(|(label, value)| (label.in_lang(lang), value.in_lang(lang).to_owned()))
         .collect();
     context.out.facts(&facts)?;
+    reach::print(&p.unreachable, calendar, context)?;
     print_troubled(&p.troubled, calendar, context)
 }
 

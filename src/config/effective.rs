@@ -86,8 +86,8 @@ fn single(
     sources: &[Source],
     config: &Config,
 ) -> Option<Effective> {
-    // The deadlines are listed one by one.
-    if key.path() == "mail.smtp.timeouts" {
+    // What is in these tables is listed one by one.
+    if matches!(key.path().as_str(), "mail.smtp.timeouts" | "mail.bounces") {
         return None;
     }
     let mut table = main.entries;

@@ -92,6 +92,8 @@ pub const KEYS: &[Key] = &[
     free("mail", "rate", "\"60/min\"", "mails at most in a second, minute or hour", "courriels au plus par seconde, minute ou heure"),
     free("mail", "storm", "50", "late mails that may leave at once; more wait for a person (0: no limit)", "courriels en retard qui peuvent partir d’un coup ; au-delà, une personne décide (0 : sans limite)"),
     free("mail", "templates", "\"templates\"", "a directory of templates that replace the built-in ones", "un répertoire de modèles qui remplacent ceux d’origine"),
+    free("mail", "bounces", "{ maildir = \"/var/mail/jetond\" }", "where what comes back of mails is read", "où est lu ce qui revient des courriels"),
+    free("mail.bounces", "maildir", "\"/var/mail/jetond\"", "the Maildir into which the mail server delivers what is sent to from", "le Maildir où le serveur de messagerie dépose ce qui est adressé à from"),
     free("mail.smtp", "host", "\"smtp.ville.example\"", "the relay", "le relais"),
     set("mail.smtp", "port", "587", "its port; 465 for implicit TLS, 25 for none", "son port ; 465 en TLS implicite, 25 sans"),
     set("mail.smtp", "tls", "\"starttls\"", "starttls, implicit or none", "starttls, implicit ou none"),

@@ -1,7 +1,7 @@
 //! `[mail]` and `[mail.smtp]`: how mails leave, and what must not leave unencrypted.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::diagnostic::Report;
@@ -44,6 +44,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> M
             rate: None,
             storm: None,
             templates: None,
+            bounces: None,
         };
     };
     table.check_keys(report);
@@ -60,13 +61,32 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> M
         Some(directory.join(written))
     };
     let templates = path("templates");
+    let bounces = read_bounces(&table, directory, report);
     Mail {
+        bounces,
         from,
         transport,
         rate: table.get("rate").and_then(|v| v.parsed(report, rate)),
         storm,
         templates,
     }
+}
+
+/// `bounces = { maildir = "…" }`. Whether it is a Maildir is looked at when it is read: it may lie
+/// on a disk that comes later.
+fn read_bounces(table: &Table<'_>, directory: &Path, report: &mut Report) -> Option<PathBuf> {
+    let value = table.get("bounces")?;
+    let Some(bounces) = value.as_table("mail.bounces") else {
+        let what = text!(
+            "a table that names a Maildir",
+            "une table qui nomme un Maildir"
+        );
+        value.wrong_type(&what, value.example(), report);
+        return None;
+    };
+    bounces.check_keys(report);
+    let written = bounces.require("maildir", report)?.words(report)?;
+    Some(directory.join(written))
 }
 
 fn nobody() -> Mailbox {

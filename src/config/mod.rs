@@ -104,6 +104,8 @@ pub struct Mail {
     pub storm: Option<u32>,
     /// A directory whose templates override the built-in ones.
     pub templates: Option<PathBuf>,
+    /// The Maildir into which what comes back is delivered; `None`: nobody reads it.
+    pub bounces: Option<PathBuf>,
 }
 
 /// At most `mails` in any `per`.

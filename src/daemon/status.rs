@@ -139,6 +139,7 @@ mod tests {
         Findings {
             vitals: Some(Vitals {
                 uncovered: Vec::new(),
+                out_of_reach: Vec::new(),
                 last_pass: None,
                 next_due: Some(at("2026-12-07T08:00:00Z")),
                 next_mail: next_mail.map(at),

@@ -103,11 +103,22 @@ impl Watch {
                 if held > 0 {
                     ills.push(Ill::StormHeld(held));
                 }
+                match vitals.out_of_reach.len() {
+                    0 => {}
+                    n => ills.push(Ill::OutOfReach(n)),
+                }
                 let contact = clerk.desk.contact.key();
                 match clerk.store.lost_notes(&contact).await {
                     Ok(0) => {}
                     Ok(n) => ills.push(Ill::Unread(n)),
                     Err(e) => self.pass(Err(e.to_string()), now),
+                }
+                if rig.bounces.is_some() {
+                    match clerk.store.bounces_trouble().await {
+                        Ok(Some((since, what))) => ills.push(Ill::Bounces { since, what }),
+                        Ok(None) => {}
+                        Err(e) => self.pass(Err(e.to_string()), now),
+                    }
                 }
                 Some(vitals)
             }

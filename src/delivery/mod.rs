@@ -3,6 +3,7 @@
 //! *Sent* is recorded when a mail server has answered 250 to that message, never earlier.
 
 pub mod alarms;
+pub mod bounces;
 pub mod circuit;
 pub mod clerk;
 pub mod compose;
@@ -14,6 +15,7 @@ pub mod notes;
 pub mod outcome;
 pub mod pages;
 pub mod recorder;
+pub mod refusals;
 pub mod report;
 pub mod sender;
 pub mod sender_domain;

@@ -25,8 +25,6 @@ const LISTED: usize = 20;
 /// Why a reminder did not reach its recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// The server refuses the recipient for good.
-    Refused,
     /// The server refuses the message itself, or nobody knows whether it arrived.
     Parked,
     /// It has been deferred for a day and is still tried.
@@ -39,7 +37,6 @@ impl Trouble {
     /// The kind of the note.
     pub fn kind(self) -> &'static str {
         match self {
-            Self::Refused => "note_refused",
             Self::Parked => "note_parked",
             Self::Deferred => "note_deferred",
             Self::Failed => "note_failed",
@@ -111,8 +108,9 @@ impl Words {
 }
 
 impl Desk {
-    /// The notes that tell people about a reminder that did not arrive: the contacts always,
-    /// the other recipients of its tokens when the recipient was refused. Empty for a note.
+    /// The notes that tell people about a reminder that did not arrive: the contacts, and the
+    /// other recipients of its tokens when it was the contact. Empty for a note. A recipient who
+    /// is refused for good is told of in `refusals`.
     pub fn notes_about(
         &self,
         trouble: Trouble,
@@ -137,7 +135,7 @@ impl Desk {
         }
         // When the contact is the one who was not reached, the others must know too.
         let contacts_reached = readers.keys().any(|key| *key != mail.recipient);
-        if trouble == Trouble::Refused || !contacts_reached {
+        if !contacts_reached {
             for p in carried.iter().flat_map(|c| matter.people(c.token)) {
                 if let (Ok(address), Ok(lang)) =
                     (Address::parse(&p.address), Lang::parse(&p.language))
@@ -265,7 +263,6 @@ impl Desk {
 
 fn say(trouble: Trouble, to: &str, tokens: &[(&str, NaiveDate)], reply: &str) -> (Text, Vec<Text>) {
     let subject = match trouble {
-        Trouble::Refused => text!("Refused address: {to}", "Adresse refusée : {to}"),
         Trouble::Parked => text!("Reminder not delivered to {to}", "Rappel non remis à {to}"),
         Trouble::Deferred => text!(
             "Reminder to {to} delayed for a day",
@@ -277,10 +274,6 @@ fn say(trouble: Trouble, to: &str, tokens: &[(&str, NaiveDate)], reply: &str) ->
         ),
     };
     let what = match trouble {
-        Trouble::Refused => text!(
-            "The mail server refuses the address {to} for good. A reminder did not reach this person; the next one will be tried again.",
-            "Le serveur de messagerie refuse définitivement l’adresse {to}. Un rappel n’est pas arrivé à cette personne ; le prochain sera tenté de nouveau."
-        ),
         Trouble::Parked => text!(
             "A reminder to {to} was refused by the mail server, or its delivery could not be confirmed. It is not tried again by itself.",
             "Un rappel à {to} a été refusé par le serveur de messagerie, ou sa remise n’a pas pu être confirmée. Il n’est pas retenté de lui-même."
@@ -294,19 +287,28 @@ fn say(trouble: Trouble, to: &str, tokens: &[(&str, NaiveDate)], reply: &str) ->
             "Pendant cinq jours, le serveur de messagerie a remis à plus tard un rappel à {to}. Il est abandonné ; le prochain rappel sera tenté de nouveau."
         ),
     };
+    let Text { en, fr } = names(tokens);
+    let about = text!("It was about: {en}.", "Il concernait : {fr}.");
+    let said = text!("The server said: {reply}", "Réponse du serveur : {reply}");
+    (subject, vec![what, about, said, act()])
+}
+
+/// Tokens in a sentence, each with its expiry.
+pub(super) fn names(tokens: &[(&str, NaiveDate)]) -> Text {
     let list = |lang: Lang, expires: &str| {
         let one = |(name, on): &(&str, NaiveDate)| {
             format!("{name} ({expires} {})", compose::date(lang, *on))
         };
         tokens.iter().map(one).collect::<Vec<_>>().join(", ")
     };
-    let en = list(Lang::En, "expires");
-    let fr = list(Lang::Fr, "expire le");
-    let about = text!("It was about: {en}.", "Il concernait : {fr}.");
-    let said = text!("The server said: {reply}", "Réponse du serveur : {reply}");
-    let act = text!(
+    let (en, fr) = (list(Lang::En, "expires"), list(Lang::Fr, "expire le"));
+    text!("{en}", "{fr}")
+}
+
+/// What to do about reminders that did not arrive.
+pub(super) fn act() -> Text {
+    text!(
         "Please make sure that the people concerned know about it, correct the address in the configuration if it is wrong, or send the mail again with `jetond outbox retry`.",
         "Merci de prévenir les personnes concernées, de corriger l’adresse dans la configuration si elle est fausse, ou de renvoyer le courriel avec `jetond outbox retry`."
-    );
-    (subject, vec![what, about, said, act])
+    )
 }

@@ -103,7 +103,7 @@ impl RelayState {
             return self.returned(Outage::Unreachable, said, case);
         }
         self.circuit.close();
-        (Settlement::Refused, Trouble::Refused).into()
+        Settlement::Refused.into()
     }
 
     /// The relay itself failed: the mail is not charged for it.

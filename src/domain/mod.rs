@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod link;
 pub mod message_id;
 pub mod public_url;
+pub mod reach;
 pub mod retry;
 pub mod schedule;
 pub mod sender_policy;

@@ -6,6 +6,7 @@
 pub mod ahead;
 pub mod backup;
 pub mod bodies;
+pub mod bounce;
 pub mod copy;
 pub mod coverage;
 pub mod declared;
@@ -23,6 +24,8 @@ pub mod quiet;
 pub mod record;
 pub mod settle;
 pub mod telling;
+pub mod unreachable;
+pub mod untold;
 pub mod watch;
 
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::reach::Way;
 use crate::domain::retry;
 use crate::store::error::Result;
 use crate::store::plan::json;
@@ -185,7 +186,7 @@ impl Tx {
         .bind(seconds(now))
         .execute(&mut *self.inner)
         .await?;
-        Ok(())
+        self.accepted(&rows, now).await
     }
 
     async fn settle_one(&mut self, s: &Settled, now: DateTime<Utc>) -> Result<()> {
@@ -250,10 +251,15 @@ impl Tx {
                 .await?;
                 self.promise_later(&[(s.mail, seconds(*next_at))]).await
             }
-            Settlement::Refused => self.settle_lost(s, "refused", now).await,
-            Settlement::Parked => self.settle_lost(s, "parked", now).await,
+            Settlement::Refused => {
+                if self.settle_lost(s, "refused", now).await? {
+                    self.refused_for_good(s.mail, Way::Refused, now).await?;
+                }
+                Ok(())
+            }
+            Settlement::Parked => self.settle_lost(s, "parked", now).await.map(drop),
             Settlement::Failed => self.settle_failed(s, now).await,
-            Settlement::Cancelled => self.settle_lost(s, "cancelled", now).await,
+            Settlement::Cancelled => self.settle_lost(s, "cancelled", now).await.map(drop),
         }
     }
 
@@ -287,7 +293,7 @@ impl Tx {
         .fetch_one(&mut *self.inner)
         .await?;
         let Some(since) = young else {
-            return self.settle_lost(s, "failed", now).await;
+            return self.settle_lost(s, "failed", now).await.map(drop);
         };
         sqlx::query(
             "UPDATE notice SET state = 'failed', reason = 'failed', settled_at = $3 \
@@ -313,13 +319,14 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends a mail that was not sent; its notices, if it still has any, have failed.
+    /// Ends a mail that was not sent; its notices, if it still has any, have failed. Answers
+    /// whether the claim still held.
     async fn settle_lost(
         &mut self,
         s: &Settled,
         state: &'static str,
         now: DateTime<Utc>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE mail SET state = $3, next_at = NULL, settled_at = $4, \
                attempts = attempts + CASE WHEN $3 = 'cancelled' THEN 0 ELSE 1 END, \
@@ -335,7 +342,7 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         if done.rows_affected() == 0 {
-            return Ok(());
+            return Ok(false);
         }
         sqlx::query("UPDATE notice SET state = 'failed', reason = $2, settled_at = $3 WHERE mail = $1 AND state = 'owed'")
             .bind(s.mail)
@@ -343,7 +350,7 @@ impl Tx {
             .bind(seconds(now))
             .execute(&mut *self.inner)
             .await?;
-        Ok(())
+        Ok(true)
     }
 
     async fn insert_attempts(

@@ -161,6 +161,7 @@ fn the_example_names_every_key_with_its_default_and_a_comment() {
                 let listed = line.contains("a table with") && line.contains(key.name);
                 let matches_default = key.default.is_none_or(|d| d == "\"\"" || line.contains(d));
                 let is_inner = key.table.starts_with("mail.smtp.")
+                    || key.table == "mail.bounces"
                     || key.table.starts_with("heartbeat.")
                     || key.table == "recipient";
                 matches_default && (assigned || (is_inner && (inside || listed)))

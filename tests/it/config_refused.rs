@@ -248,6 +248,23 @@ fn a_fault_of_the_mail_settings_has_its_place() {
             "did you mean `connect`?",
         ),
         ("[mail.smtp]\ntimeouts = 3", "5:12", "a table of seconds"),
+        (
+            "bounces = \"/var/mail/jetond\"",
+            "4:11",
+            "bounces = { maildir = \"/var/mail/jetond\" }",
+        ),
+        (
+            "bounces = {}",
+            "4:11",
+            "`maildir` is missing in [mail.bounces]",
+        ),
+        ("bounces = { maildir = 3 }", "4:23", "maildir"),
+        ("bounces = { maildir = \"\" }", "4:23", "is empty"),
+        (
+            "bounces = { mail_dir = \"x\" }",
+            "4:13",
+            "did you mean `maildir`?",
+        ),
         ("[mail.smtp]\nusername = \"u\"", "5:12", "no password"),
         (
             "[mail.smtp]\npassword = { env = \"P\" }",

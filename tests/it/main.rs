@@ -7,6 +7,7 @@
 
 mod any_history;
 mod bodies;
+mod bounces;
 mod calendar_exhaustive;
 mod cli;
 mod clock;

@@ -253,7 +253,8 @@ fn a_contact_that_cannot_be_reached_is_an_illness() {
     let once = program.command(&["run", "--once"]).output().unwrap();
     assert_eq!(once.status.code(), Some(6));
     let status = &program.json(&["status"])[0];
-    assert_eq!(status["ills"][0]["ill"], "unread", "{status}");
+    assert_eq!(status["ills"][0]["ill"], "out_of_reach", "{status}");
+    assert_eq!(status["ills"][1]["ill"], "unread", "{status}");
     let asked = program
         .command(&[
             "status",
@@ -265,10 +266,10 @@ fn a_contact_that_cannot_be_reached_is_an_illness() {
         ])
         .output()
         .unwrap();
-    assert_eq!(asked.status.code(), Some(1));
+    assert_eq!(asked.status.code(), Some(2));
     let said = String::from_utf8(asked.stdout).unwrap();
     assert!(
-        said.starts_with("JETOND WARNING - 2 notes to the contact did not arrive"),
+        said.contains("\nWARNING: 2 notes to the contact did not arrive"),
         "{said}"
     );
     assert!(!said.contains('@'), "{said}");

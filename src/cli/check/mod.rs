@@ -4,6 +4,7 @@
 
 mod domain;
 mod online;
+mod reach;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -137,6 +138,8 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     if !args.file {
         findings.push(store(config, context, now).await);
         findings.push(time(now));
+        findings.extend(reach::people(config, now).await);
+        findings.extend(reach::bounces(config));
     }
     if args.online {
         let dns = DnsWish {

@@ -199,6 +199,10 @@ impl Tx {
             .bind(&pseudonym)
             .execute(&mut *self.inner)
             .await?;
+        sqlx::query("DELETE FROM unreachable WHERE recipient = $1")
+            .bind(key)
+            .execute(&mut *self.inner)
+            .await?;
         let recipients = sqlx::query(
             "UPDATE recipient SET key = $2, address = $2, name = NULL, removed_at = coalesce(removed_at, $3) \
              WHERE key = $1",

@@ -114,7 +114,8 @@ fn it_names_every_setting() {
     let config = derived();
     for key in KEYS {
         let of_people = ["groups.*", "clients.*", "token", "recipient"].contains(&key.table);
-        let is_inner = key.table.starts_with("mail.smtp.") || key.table == "heartbeat.url";
+        let is_inner = key.table.starts_with("mail.smtp.")
+            || ["mail.bounces", "heartbeat.url"].contains(&key.table);
         let is_there = config.lines().any(|l| {
             let l = l.trim_start_matches("# ");
             l.strip_prefix(key.name)

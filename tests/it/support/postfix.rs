@@ -30,6 +30,17 @@ pub(crate) struct Postfix {
     _faked: Killed,
 }
 
+/// Where mails end.
+enum Boxes {
+    /// All in one.
+    One,
+    /// Those for `sender` in `bounces`, those for `gone` nowhere, the others in `box`.
+    Bounces {
+        gone: &'static str,
+        sender: &'static str,
+    },
+}
+
 /// A process that does not outlive its owner, not even when a test panics.
 struct Killed(Child);
 
@@ -45,18 +56,41 @@ impl Postfix {
     pub(crate) fn start(refusals: &[(&str, &str)]) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         let mail = place.path().join("mail");
-        Self::start_in(place, mail, refusals)
+        Self::start_in(place, mail, refusals, &Boxes::One)
     }
 
     /// Starts one whose Maildir is `box` in this directory.
     pub(crate) fn delivering_to(mail: PathBuf) -> Option<Self> {
-        Self::start_in(tempfile::tempdir().unwrap(), mail, &[])
+        Self::start_in(tempfile::tempdir().unwrap(), mail, &[], &Boxes::One)
+    }
+
+    /// Starts one that takes mails for `gone` and sends them back: what is addressed to `sender`
+    /// is in a Maildir of its own, [`Postfix::bounces`].
+    pub(crate) fn bouncing(gone: &'static str, sender: &'static str) -> Option<Self> {
+        let place = tempfile::tempdir().unwrap();
+        let mail = place.path().join("mail");
+        Self::start_in(place, mail, &[], &Boxes::Bounces { gone, sender })
+    }
+
+    /// The Maildir of what came back.
+    pub(crate) fn bounces(&self) -> PathBuf {
+        self.mail.join("bounces")
+    }
+
+    /// Waits until so many messages came back that nobody has read.
+    pub(crate) fn wait_for_bounces(&self, count: usize) {
+        let new = self.bounces().join("new");
+        self.wait(&format!("{count} bounces"), || {
+            let entries = std::fs::read_dir(&new).ok()?;
+            (entries.count() >= count).then_some(())
+        });
     }
 
     fn start_in(
         place: tempfile::TempDir,
         mail: PathBuf,
         refusals: &[(&str, &str)],
+        boxes: &Boxes,
     ) -> Option<Self> {
         let root = debian::unpacked(&["postfix", "fakeroot", "libfakeroot"])?;
         // Its daemons reach it under other identities where those are real.
@@ -65,7 +99,7 @@ impl Postfix {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        write_configuration(&root, place.path(), &mail, port, refusals);
+        write_configuration(&root, place.path(), &mail, port, refusals, boxes);
 
         let faked = Command::new(root.join("usr/bin/faked-tcp"))
             .arg("--foreground")
@@ -179,6 +213,7 @@ fn write_configuration(
     mail: &Path,
     port: u16,
     refusals: &[(&str, &str)],
+    boxes: &Boxes,
 ) {
     for directory in [&place.join("conf"), &place.join("data"), mail] {
         std::fs::create_dir(directory).unwrap();
@@ -197,6 +232,19 @@ fn write_configuration(
         access.push_str(" {nobody@invalid = OK}");
     }
     let (root, place, mail) = (root.display(), place.display(), mail.display());
+    let boxes = match boxes {
+        Boxes::One => "virtual_mailbox_maps = static:box/".to_owned(),
+        // Whoever has no box is unknown to the delivery agent only, after the mail was taken.
+        Boxes::Bounces { gone, sender } => {
+            let exactly = |address: &str| format!("/^{}$/", address.replace('.', "\\."));
+            let (gone, sender) = (exactly(gone), exactly(sender));
+            let table = format!("{sender} bounces/\n!{gone} box/\n");
+            std::fs::write(format!("{place}/conf/boxes"), table).unwrap();
+            format!(
+                "virtual_mailbox_maps = regexp:{place}/conf/boxes\nsmtpd_reject_unlisted_recipient = no"
+            )
+        }
+    };
     // The accounts are those every Debian has; under fakeroot they need only exist.
     let main = format!(
         "compatibility_level = 3.6
@@ -220,7 +268,7 @@ alias_database =
 in_flow_delay = 0
 virtual_mailbox_domains = ville.example, editeur.example
 virtual_mailbox_base = {mail}
-virtual_mailbox_maps = static:box/
+{boxes}
 virtual_uid_maps = static:8
 virtual_gid_maps = static:8
 virtual_minimum_uid = 1
