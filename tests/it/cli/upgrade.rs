@@ -378,7 +378,7 @@ async fn what_cannot_be_written_is_not_migrated() {
 async fn a_backup_onto_a_full_disk_leaves_no_half_file_and_the_older_one() {
     let place = Place::with_record().await;
     let lines = r#"
-        mkdir -p disk && mount -t tmpfs -o size=160k tmpfs disk || exit 99
+        mkdir -p disk && mount -t tmpfs -o size=240k tmpfs disk || exit 99
         "$0" backup disk/copy.db >/dev/null; echo "first $?"
         "$0" backup disk/more.db --json --lang en; echo "second $?"
         "$0" backup disk/copy.db --force --json; echo "again $?"
@@ -399,7 +399,7 @@ async fn a_backup_onto_a_full_disk_leaves_no_half_file_and_the_older_one() {
     assert!(ran.out.ends_with("verify 0\ncopy.db\n"), "{ran:?}");
     // A store on such a disk cannot be restored there either, and stays.
     let lines = r#"
-        mkdir -p disk && mount -t tmpfs -o size=160k tmpfs disk || exit 99
+        mkdir -p disk && mount -t tmpfs -o size=240k tmpfs disk || exit 99
         "$0" backup copy.db >/dev/null
         cp jetond.db disk/jetond.db
         sed -i 's/sqlite:jetond.db/sqlite:disk\/jetond.db/' config.toml
