@@ -65,6 +65,8 @@ CREATE TABLE not_for_me (
     at        BIGINT NOT NULL,
     PRIMARY KEY (token, period, recipient),
     FOREIGN KEY (token, period) REFERENCES period (token, no)
+) WITHOUT ROWID;
+
 -- People whom a mail server refuses for good, by its reply or by a bounce. Gone when a later mail
 -- to them is accepted (after a bounce: and has not come back for a day), and with their address.
 CREATE TABLE unreachable (
