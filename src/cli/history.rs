@@ -147,6 +147,10 @@ fn said(e: &Event, calendar: &Calendar) -> Text {
             let Text { en, fr } = words::mails(number("mails"));
             text!("{en} released", "{fr} : plus de retenue")
         }
+        "not_for_me" => text!(
+            "said: not for me; the others are told",
+            "a répondu : pas pour moi ; les autres sont prévenus"
+        ),
         "clock_believed" => text!("clock believed", "horloge acceptée"),
         what => {
             let (no, to, reply) = (number("mail"), word("recipient"), word("reply"));

@@ -361,6 +361,7 @@ fn note(kind: &str) -> Text {
             "note: late mails held",
             "avis : courriels en retard retenus"
         ),
+        "note_not_for_me" => text!("note: not for them", "avis : pas pour cette personne"),
         "note_report" => text!("weekly report", "rapport hebdomadaire"),
         kind => text!("{kind}", "{kind}"),
     }

@@ -24,7 +24,7 @@ const FORGET_NOTICES: &str =
     "DELETE FROM notice WHERE slot > $1 AND NOT (state = 'sent' AND slot <= $2)";
 
 /// Instants that lie in the past by their nature; `min` of nothing stays nothing.
-const EVENTS: [&str; 8] = [
+const EVENTS: [&str; 9] = [
     "UPDATE schedule SET since = $1 WHERE since > $1",
     "UPDATE token SET declared_at = min(declared_at, $1), state_at = min(state_at, $1) \
        WHERE declared_at > $1 OR state_at > $1",
@@ -36,6 +36,7 @@ const EVENTS: [&str; 8] = [
     "UPDATE quiet SET at = min(at, $1), filed_at = min(filed_at, $1), asked_at = NULL \
        WHERE at > $1 OR filed_at > $1 OR asked_at > $1",
     "UPDATE news SET at = $1 WHERE at > $1",
+    "UPDATE not_for_me SET at = $1 WHERE at > $1",
     "UPDATE setting SET value = $1 WHERE key IN ('last_pass', 'unreached_seen') \
        AND CAST(value AS INTEGER) > $1",
 ];

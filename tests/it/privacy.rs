@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use jetond::domain::address::Address;
-use jetond::domain::lifecycle::Who;
+use jetond::domain::lifecycle::{News, Who};
 use jetond::renewal::verbs::{self, Filing, Hand, Verb};
 use jetond::store::mailbook::Which;
 use serde_json::Value;
@@ -66,6 +66,24 @@ async fn after_a_departure(server: &SmtpServer) -> Town {
     };
     let filed = verbs::act(town.store(), &hand, "marches", &Verb::File(filing)).await;
     assert!(filed.unwrap().unwrap().changed());
+    let declared = Verb::Declare { expires: None };
+    let declared = verbs::act(town.store(), &hand, "marches", &declared).await;
+    assert!(declared.unwrap().unwrap().changed());
+    // And that it was not for them.
+    let mut tx = town.store().begin().await.unwrap();
+    let key = Address::parse(GONE).unwrap().key();
+    assert!(tx.say_not_for_me(1, 1, &key, town.now).await.unwrap());
+    let (who, about) = (hand.who.to_string(), Some((1, 1)));
+    tx.news(
+        News::NotForMe,
+        &who,
+        about,
+        &serde_json::json!({}),
+        town.now,
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
     let one = head(server.port()) + &token("marches", "2026-12-15", &[STAYS]);
     town.reload(&one).await;
     town.pass_after(60).await;

@@ -1,6 +1,7 @@
 //! What is answered over HTTP: the shell around every page, and the pages.
 
 mod links;
+mod real;
 mod run;
 mod shell;
 

@@ -74,7 +74,7 @@ impl Store {
         let mut done = tx.clear_bodies_about(&key).await?;
         let filings = tx.rename_in_filings(&key, address.as_str(), &name).await?;
         done.add(tx.rename(&key, &name, now).await?);
-        done.texts = filings + tx.rename_in_texts(&key, address.as_str(), &name).await?;
+        done.texts += filings + tx.rename_in_texts(&key, address.as_str(), &name).await?;
         if done == Forgotten::default() {
             tx.rollback().await?;
             return Ok(Err(StillNeeded::Unknown));
@@ -212,7 +212,13 @@ impl Tx {
         .bind(seconds(now))
         .execute(&mut *self.inner)
         .await?;
+        let not_for_me = sqlx::query("UPDATE not_for_me SET recipient = $2 WHERE recipient = $1")
+            .bind(key)
+            .bind(&pseudonym)
+            .execute(&mut *self.inner)
+            .await?;
         Ok(Forgotten {
+            texts: not_for_me.rows_affected(),
             mails: mails.rows_affected(),
             notices: notices.rows_affected(),
             recipients: recipients.rows_affected(),

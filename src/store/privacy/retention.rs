@@ -152,6 +152,14 @@ impl Tx {
         .await?
         .rows_affected();
         done += sqlx::query(
+            "DELETE FROM not_for_me WHERE at < $1 AND EXISTS (SELECT 1 FROM token t \
+               WHERE t.no = not_for_me.token AND (t.period > not_for_me.period OR (t.state <> 'active' AND t.state_at < $1)))",
+        )
+        .bind(seconds(before))
+        .execute(&mut *self.inner)
+        .await?
+        .rows_affected();
+        done += sqlx::query(
             "UPDATE token SET contact = 'forgotten@forgotten.invalid' \
              WHERE state <> 'active' AND state_at < $1 AND contact NOT LIKE '%@forgotten.invalid'",
         )

@@ -547,7 +547,9 @@ async fn every_page_is_well_set_and_loads_nothing_from_elsewhere() {
 async fn check_page(place: &Place, moment: &str, path: &str) {
     for lang in [Lang::Fr, Lang::En] {
         let page = place.get(&format!("{path}?lang={lang}")).await.body;
-        for absent in ["<script", "<img", "style=", "onclick", "onload", "http://", "@import"] {
+        for absent in [
+            "<script", "<img", "style=", "onclick", "onload", "http://", "@import",
+        ] {
             assert!(!page.contains(absent), "{path}: {absent}");
         }
         assert_eq!(page.matches("<h1>").count(), 1, "{path}");
