@@ -222,9 +222,12 @@ fn number(body: &[u8]) -> Result<Saying, Slip> {
         return Ok(Saying::Filed(None));
     }
     let read = DatapassId::parse(&bare);
-    read.map(|n| Saying::Filed(Some(n))).map_err(|why| Slip {
+    read.map(|n| Saying::Filed(Some(n))).map_err(|_| Slip {
         typed: short(&typed),
-        why: why.0,
+        why: text!(
+            "A Data Pass number has only digits, as in 11244.",
+            "Un numéro Data Pass n’a que des chiffres, comme 11244."
+        ),
     })
 }
 

@@ -85,10 +85,7 @@ struct View<'a> {
     pages: Links,
     facts: Vec<Fact>,
     said: Vec<Statement>,
-    filed: bool,
-    not_for_me: bool,
-    /// Whether the page has a form still to be sent.
-    form: bool,
+    can: Choices,
     /// Whether early stages are over, so that nothing is silenced.
     last: bool,
     error: Option<&'a str>,
@@ -105,6 +102,14 @@ struct Links {
     filed: String,
     renewed: String,
     not_for_me: String,
+}
+
+/// What is still to be said.
+#[derive(Serialize)]
+struct Choices {
+    filed: bool,
+    renewed: bool,
+    not_for_me: bool,
 }
 
 #[derive(Serialize)]
@@ -162,7 +167,6 @@ pub(super) fn page(status: StatusCode, shown: &Shown<'_>) -> Response {
     let today = shown.desk.calendar.date(shown.now);
     let expires = shown.desk.calendar.date(opened.token.period.expires);
     let earliest = expires.succ_opt().unwrap_or(expires).max(today);
-    let declared = opened.said(Silence::Declared);
     let view = View {
         frame: frame(shown.desk, lang, root(shown.page)),
         page: word(shown.page),
@@ -175,14 +179,13 @@ pub(super) fn page(status: StatusCode, shown: &Shown<'_>) -> Response {
         },
         facts: facts(shown),
         said: statements(shown, &link),
-        filed: opened.said(Silence::Filed).is_some(),
-        not_for_me: opened.not_for_me.is_some(),
-        form: match shown.page {
-            Page::Overview => false,
-            Page::Filed => opened.said(Silence::Filed).is_none(),
+        can: Choices {
+            filed: opened.said(Silence::Filed).is_none(),
             // A date may be added to what was said without one.
-            Page::Renewed => declared.is_none_or(|s| s.expires.is_none()),
-            Page::NotForMe => opened.not_for_me.is_none(),
+            renewed: opened
+                .said(Silence::Declared)
+                .is_none_or(|s| s.expires.is_none()),
+            not_for_me: opened.not_for_me.is_none(),
         },
         last: (expires - today).num_days() <= i64::from(LAST_WORDS),
         error: shown.slip.as_ref().map(|s| s.why.in_lang(lang)),
@@ -253,15 +256,18 @@ fn facts(shown: &Shown<'_>) -> Vec<Fact> {
             value,
         })
     };
-    [
+    let mut facts = vec![
         fact("Expiry", "Échéance", Some(format!("{when}, {standing}"))),
         fact("Client", "Client", token.facts.client_name.clone()),
-        fact("Data Pass", "Data Pass", token.facts.datapass_id.clone()),
-        fact("Reference", "Référence", Some(token.id.clone())),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    // Where something is to be typed, a telephone has no room for the rest.
+    if shown.page == Page::Overview {
+        facts.extend([
+            fact("Data Pass", "Data Pass", token.facts.datapass_id.clone()),
+            fact("Reference", "Référence", Some(token.id.clone())),
+        ]);
+    }
+    facts.into_iter().flatten().collect()
 }
 
 fn renewal(shown: &Shown<'_>) -> Option<String> {

@@ -208,7 +208,7 @@ fn fish_completes() {
     };
     let program = Program::new(CONFIG);
     let mut fish = Command::new(root.join("usr/bin/fish"));
-    fish.env("LD_LIBRARY_PATH", libraries(&root)).args([
+    fish.env("LD_LIBRARY_PATH", debian::libraries(&root)).args([
         "--no-config",
         "-c",
         "jetond completions fish | source; complete -C 'jetond show '; complete -C 'jetond list --al'",
@@ -239,7 +239,7 @@ fn zsh_completes() {
         let mut zsh = Command::new("timeout");
         zsh.arg("60")
             .arg(root.join("bin/zsh"))
-            .env("LD_LIBRARY_PATH", libraries(&root))
+            .env("LD_LIBRARY_PATH", debian::libraries(&root))
             .env("ZSH_ROOT", &root)
             .env("ZSH_LOAD", load)
             .arg("-f")
@@ -251,10 +251,4 @@ fn zsh_completes() {
         }
         assert!(said.contains("-- Aides"), "{said:?}");
     }
-}
-
-/// Where the unpacked libraries are.
-fn libraries(root: &Path) -> std::ffi::OsString {
-    root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH))
-        .into_os_string()
 }

@@ -22,6 +22,11 @@ pub(crate) fn unpacked(packages: &[&str]) -> Option<PathBuf> {
     ))
 }
 
+/// Where the libraries of unpacked packages are.
+pub(crate) fn libraries(root: &Path) -> PathBuf {
+    root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH))
+}
+
 /// The file of this name below a directory.
 pub(crate) fn find(under: &Path, name: &str) -> PathBuf {
     let mut directories = vec![under.to_owned()];

@@ -18,8 +18,8 @@ use crate::mail::typography::{faults, visible};
 use crate::support::daemon::{Town, at};
 use crate::support::http_client::{Reply, request, talk};
 
-const CAMILLE: &str = "c.martin@ville.example";
-const TECH: &str = "tech@editeur.example";
+pub(super) const CAMILLE: &str = "c.martin@ville.example";
+pub(super) const TECH: &str = "tech@editeur.example";
 
 /// 92 days before the end of its token; the pages show [`PRESENT`].
 const START: &str = "2026-09-14T08:00:00Z";
@@ -37,17 +37,17 @@ fn config(name: &str) -> String {
 }
 
 /// A town whose first reminders have left, and its pages.
-struct Place {
-    town: Town,
-    server: Server,
+pub(super) struct Place {
+    pub(super) town: Town,
+    pub(super) server: Server,
 }
 
 impl Place {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::named("Marchés publics").await
     }
 
-    async fn named(name: &str) -> Self {
+    pub(super) async fn named(name: &str) -> Self {
         let mut town = Town::start(&config(name), at(START)).await;
         while town.now < PRESENT() {
             town.now += Duration::days(1);
@@ -59,7 +59,7 @@ impl Place {
     }
 
     /// The path of a page in the reminder that went to this address.
-    fn page(&self, to: &str, part: &str) -> String {
+    pub(super) fn page(&self, to: &str, part: &str) -> String {
         let links = links_to(&self.town.dir().join("outbox"), to);
         let link = links.iter().find(|l| l.ends_with(part)).unwrap();
         link.strip_prefix(&format!("https://{HOST}"))
@@ -93,7 +93,7 @@ impl Place {
     }
 
     /// What was said of the token: (kind, who).
-    async fn said(&self) -> Vec<(Silence, String)> {
+    pub(super) async fn said(&self) -> Vec<(Silence, String)> {
         let said = self.town.store().all_said().await.unwrap();
         said.into_iter().map(|(_, s)| (s.kind, s.who)).collect()
     }
