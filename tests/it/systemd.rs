@@ -43,6 +43,10 @@ ca_file = "/etc/jetond/ca.pem"
 username = "jetond"
 password = {{ credential = "smtp.password" }}
 
+[web]
+listen = "127.0.0.1:8080"
+public_url = "https://jetons.ville.example"
+
 [[token]]
 id = "marches-publics"
 name = "Marchés publics"

@@ -50,6 +50,9 @@ pid=$(of MainPID)
 grep -q '^NoNewPrivs:.*1' "/proc/$pid/status" || fail "new privileges"
 grep -q '^CapEff:.*0000000000000000' "/proc/$pid/status" || fail "capabilities"
 grep -q '^Seccomp:.*2' "/proc/$pid/status" || fail "no seccomp"
+[ "$(stat -c '%U %a' /var/lib/jetond/jetond.db.keys)" = "jetond 600" ] || fail "the keys' mode"
+answer=$(bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080 && printf "GET /l/none HTTP/1.1\r\nHost: jetons.ville.example\r\n\r\n" >&3 && head -n 1 <&3')
+case $answer in "HTTP/1.1 410"*) ;; *) fail "it does not answer: $answer" ;; esac
 mkdir -p /etc/systemd/system/jetond.service.d
 cat >/etc/systemd/system/jetond.service.d/probe.conf <<'U'
 [Service]
