@@ -31,6 +31,7 @@ mod reach;
 mod release;
 mod reload;
 mod run;
+mod secret_input;
 mod send_test;
 mod show;
 mod simulate;

@@ -12,6 +12,7 @@
 pub mod address;
 pub mod calendar;
 pub mod holidays;
+pub mod jwt;
 pub mod language;
 pub mod lifecycle;
 pub mod link;

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod links;
+pub mod jwt;
 pub mod reconcile;
 mod report;
 pub mod verbs;

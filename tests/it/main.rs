@@ -22,6 +22,7 @@ mod endurance;
 mod heartbeat;
 mod hold_notes;
 mod in_flight;
+mod jwt;
 mod kill;
 mod layout;
 mod mail;
