@@ -22,6 +22,7 @@ use crate::config::source::Source;
 use crate::config::syntax::{self, Tree};
 use crate::config::tokens;
 use crate::domain::language::{Lang, text};
+use crate::domain::people::Clients;
 use crate::domain::token::Declared;
 
 /// Where the config is looked for when nobody names it, in this order.
@@ -336,7 +337,7 @@ fn check(
     let settings = settings::read(&roots[0], &directory, report);
     let mut people = People::read(&roots, report);
     let tokens = tokens::read(&roots, &settings, &mut people, surroundings.now, report);
-    let config = assemble(absolute, digest, settings, tokens);
+    let config = assemble(absolute, digest, settings, people.clients(), tokens);
     let effective = effective::list(&roots, sources, &config);
     (config, effective)
 }
@@ -374,7 +375,13 @@ fn check_top(roots: &[Table<'_>], report: &mut Report) {
     }
 }
 
-fn assemble(file: PathBuf, digest: String, settings: Settings, tokens: Vec<Declared>) -> Config {
+fn assemble(
+    file: PathBuf,
+    digest: String,
+    settings: Settings,
+    clients: Clients,
+    tokens: Vec<Declared>,
+) -> Config {
     Config {
         file,
         digest,
@@ -391,6 +398,7 @@ fn assemble(file: PathBuf, digest: String, settings: Settings, tokens: Vec<Decla
         heartbeat: settings.heartbeat,
         reports: settings.reports,
         web: settings.web,
+        clients,
         tokens,
     }
 }

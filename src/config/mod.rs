@@ -43,6 +43,7 @@ use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::Lang;
 use crate::domain::link::LinkTemplate;
+use crate::domain::people::Clients;
 use crate::domain::public_url::PublicUrl;
 use crate::domain::stage::Stages;
 use crate::domain::token::Declared;
@@ -86,6 +87,8 @@ pub struct Config {
     pub reports: Reports,
     /// Where HTTP is answered.
     pub web: Web,
+    /// What the tokens of each client inherit.
+    pub clients: Clients,
     /// The tokens of the files, in order of declaration.
     pub tokens: Vec<Declared>,
 }

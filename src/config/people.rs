@@ -12,17 +12,8 @@ use crate::config::scalar::Value;
 use crate::config::settings::{MOST_DAYS, address};
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::language::{Lang, text};
+use crate::domain::people::{self, Person, Told};
 use crate::domain::token::{Recipient, Role};
-
-/// One person of a list, before a token gives what is not said.
-#[derive(Debug, Clone)]
-pub(super) struct Person {
-    address: Address,
-    name: Option<String>,
-    role: Option<Role>,
-    language: Option<Lang>,
-    from_stage: Option<u32>,
-}
 
 /// An entry of a list of recipients.
 #[derive(Debug, Clone)]
@@ -242,9 +233,26 @@ impl People {
         client: Option<&Client>,
         language: Lang,
     ) -> Vec<Recipient> {
-        let mut told = Told::default();
         let inherited = client.map_or(&[][..], |c| &c.recipients);
-        for entry in own.iter().chain(inherited) {
+        self.told(own.iter().chain(inherited)).recipients(language)
+    }
+
+    /// The clients, for what comes from elsewhere than the files.
+    pub(super) fn clients(&self) -> people::Clients {
+        let opened = |c: &Client| people::Client {
+            name: c.name.clone(),
+            contact: c.contact.clone(),
+            language: c.language,
+            people: self.told(c.recipients.iter()).people(),
+        };
+        let clients = self.clients.iter();
+        clients.map(|(key, c)| (key.clone(), opened(c))).collect()
+    }
+
+    /// Groups opened.
+    fn told<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Told {
+        let mut told = Told::default();
+        for entry in entries {
             match entry {
                 Entry::Person(person) => told.add(person, person.from_stage),
                 Entry::Group { key, from_stage } => {
@@ -260,42 +268,7 @@ impl People {
                 }
             }
         }
-        let recipient = |p: Person| Recipient {
-            address: p.address,
-            name: p.name,
-            role: p.role.unwrap_or_default(),
-            language: p.language.unwrap_or(language),
-            from_stage: p.from_stage,
-        };
-        told.people.into_iter().map(recipient).collect()
-    }
-}
-
-/// The people told so far, found again by their address.
-#[derive(Debug, Default)]
-struct Told {
-    people: Vec<Person>,
-    by_key: HashMap<String, usize>,
-}
-
-impl Told {
-    fn add(&mut self, person: &Person, from_stage: Option<u32>) {
-        let next = self.people.len();
-        let at = *self.by_key.entry(person.address.key()).or_insert(next);
-        let Some(known) = self.people.get_mut(at) else {
-            self.people.push(Person {
-                from_stage,
-                ..person.clone()
-            });
-            return;
-        };
-        known.name = known.name.take().or_else(|| person.name.clone());
-        known.role = known.role.or(person.role);
-        known.language = known.language.or(person.language);
-        known.from_stage = match (known.from_stage, from_stage) {
-            (Some(a), Some(b)) => Some(a.max(b)),
-            (None, _) | (_, None) => None,
-        };
+        told
     }
 }
 
