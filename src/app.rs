@@ -22,6 +22,7 @@ use crate::delivery::sender::{Dispatch, Sender};
 use crate::delivery::step::Step;
 use crate::delivery::transport::Way;
 use crate::domain::address::Address;
+use crate::renewal::import::House;
 use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
 use crate::store::Store;
 use crate::store::error::{Result as StoreResult, StoreError};
@@ -126,6 +127,18 @@ pub fn declaration(config: &Config) -> Declaration<'_> {
         stages: &config.stages,
         calendar: &config.calendar,
         digest: &config.digest,
+    }
+}
+
+/// What the configuration gives to tokens that come from elsewhere.
+pub fn house(config: &Config) -> House<'_> {
+    House {
+        calendar: &config.calendar,
+        validity_months: config.validity_months,
+        contact: &config.contact,
+        language: config.language,
+        clients: &config.clients,
+        declared: &config.tokens,
     }
 }
 

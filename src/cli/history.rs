@@ -101,6 +101,21 @@ fn said(e: &Event, calendar: &Calendar) -> Text {
                 )
             }
         }
+        "archived" if e.detail["reason"] == "not in the import" => text!(
+            "archived: no longer in the import",
+            "archivé : absent de l’import"
+        ),
+        "restored" if e.detail["reason"] == "back in the import" => {
+            text!("back in the import", "de retour dans l’import")
+        }
+        "taken_over" => text!(
+            "declared in the file, which decides from now on",
+            "déclaré dans le fichier, qui décide désormais"
+        ),
+        "imported" => {
+            let Text { en, fr } = words::tokens(number("rows"));
+            text!("list imported: {en}", "liste importée : {fr}")
+        }
         "archived" => text!(
             "archived: no longer in the file",
             "archivé : absent du fichier"

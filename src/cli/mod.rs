@@ -12,10 +12,12 @@ mod completions;
 mod config_show;
 mod demo;
 mod explain;
+mod export;
 mod failure;
 mod fate;
 mod forget;
 mod history;
+mod import;
 mod init;
 mod layout;
 mod letter;
@@ -128,6 +130,10 @@ enum Command {
     Outbox(outbox::Args),
     /// Archive the tokens that are missing from the file
     Archive(archive::Args),
+    /// Take a list of tokens over: CSV, JSON lines, or tokens (JWT) on standard input
+    Import(import::Args),
+    /// Write the tokens that are watched as a list that `import` reads back
+    Export(export::Args),
     /// Make a person a pseudonym in everything that is on record
     Forget(forget::Args),
     /// Copy the store while mails leave; prove a copy; put one back
@@ -259,6 +265,8 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::SendTest(args) => send_test::run(&args, context).await,
         Command::Outbox(args) => outbox::run(&args, context).await,
         Command::Archive(args) => archive::run(&args, context).await,
+        Command::Import(args) => import::run(&args, context).await,
+        Command::Export(args) => export::run(&args, context).await,
         Command::Forget(args) => forget::run(&args, context).await,
         Command::Backup(args) => backup::run(&args, context).await,
         Command::Config(config_show::Args::Show) => config_show::run(context),

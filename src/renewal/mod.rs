@@ -1,8 +1,11 @@
 //! What a person or the file says happened to a token, recorded once and acted upon at once.
 
 pub mod clock;
-pub mod links;
+pub mod export;
+mod handover;
+pub mod import;
 pub mod jwt;
+pub mod links;
 pub mod reconcile;
 mod report;
 pub mod verbs;

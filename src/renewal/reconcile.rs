@@ -17,6 +17,7 @@ use crate::domain::lifecycle::{
 use crate::domain::schedule;
 use crate::domain::stage::{Stage, Stages};
 use crate::domain::token::Declared;
+use crate::renewal::handover::take_over_declared;
 use crate::renewal::report::differences;
 use crate::store::declared::{Facts, Known, KnownRecipient, Numbered, RecipientOrigin};
 use crate::store::error::Result;
@@ -89,6 +90,7 @@ pub async fn reconcile(
         }
     }
 
+    take_over_declared(&mut tx, &known, file.tokens, now).await?;
     let mut plan = Plan::default();
     let by_id: HashMap<&str, &Known> = known.iter().map(|k| (k.id.as_str(), k)).collect();
     let mut next_no = tx.next_token_no().await?;

@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod declared;
 pub mod error;
 pub mod events;
+pub mod imported;
 pub mod journal;
 pub mod keys;
 pub mod lock;

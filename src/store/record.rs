@@ -299,6 +299,16 @@ impl Store {
 }
 
 impl Tx {
+    /// Every token, in the order in which they came.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn tokens(&mut self) -> Result<Vec<Token>> {
+        let sql = sqlx::AssertSqlSafe(format!("{TOKENS} ORDER BY t.no"));
+        let rows = sqlx::query(sql).fetch_all(&mut *self.inner).await?;
+        rows.iter().map(token).collect()
+    }
+
     /// One token.
     ///
     /// # Errors

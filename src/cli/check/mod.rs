@@ -3,6 +3,7 @@
 //! Nothing is written, and nothing leaves the machine without `--online`.
 
 mod domain;
+mod imported;
 mod online;
 mod reach;
 
@@ -137,6 +138,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let mut findings = vec![said_of_config(config), templates(config)];
     if !args.file {
         findings.push(store(config, context, now).await);
+        findings.extend(imported::look(config, context).await);
         findings.push(time(now));
         findings.extend(reach::people(config, now).await);
         findings.extend(reach::bounces(config));

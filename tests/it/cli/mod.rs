@@ -2,6 +2,7 @@
 
 mod backup;
 mod faults;
+mod import;
 mod nagios;
 mod permissions;
 mod place;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Timelike, Utc};
 use crate::cli::place::{Place, RECORDED, Ran, at};
 
 /// Commands that only read, and print data.
-const READING: [&str; 11] = [
+const READING: [&str; 12] = [
     "list --all",
     "show marches-publics",
     "explain marches-publics",
@@ -22,6 +22,7 @@ const READING: [&str; 11] = [
     "config show",
     "check",
     "archive --missing -n",
+    "export",
 ];
 
 #[tokio::test]
