@@ -11,6 +11,7 @@
 
 pub mod address;
 pub mod calendar;
+pub mod datapass;
 pub mod holidays;
 pub mod jwt;
 pub mod language;

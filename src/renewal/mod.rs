@@ -5,6 +5,7 @@ pub mod export;
 mod handover;
 pub mod import;
 pub mod jwt;
+pub mod datapass;
 pub mod links;
 pub mod reconcile;
 mod report;

@@ -14,6 +14,7 @@ mod clock;
 mod config;
 mod config_refused;
 mod coverage;
+mod datapass;
 mod deliverability;
 mod delivery;
 mod demo;

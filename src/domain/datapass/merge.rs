@@ -1,0 +1,277 @@
+//! What the fold of a request changes of a token, against what is on record.
+//!
+//! Of what Data Pass and the others (people, links, imports, the file) said about the same
+//! matter the last word counts: an event from when it was fired, theirs from when it was
+//! recorded. So no event that arrives undoes what someone did after the event it repeats
+//! (`docs/rules.md`, *Data Pass*).
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::datapass::fold::{Filing, Fold, Standing, Word};
+use crate::domain::datapass::{Contact, Event, Kind};
+use crate::domain::lifecycle::State;
+use crate::domain::token::Role;
+
+/// Who spoke last about a matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    /// An event of Data Pass.
+    DataPass,
+    /// Anyone else.
+    Other,
+}
+
+/// The last word about a matter on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// By whom.
+    pub by: Speaker,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+}
+
+/// Someone on record as a token's recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The key of their address.
+    pub key: String,
+    /// Who put them there.
+    pub by: Speaker,
+    /// What Data Pass last called them: role and name. Of others it does not count.
+    pub contact: (Role, Option<String>),
+    /// Whether they are told now.
+    pub told: Told,
+    /// When someone else last took them off.
+    pub taken_off: Option<DateTime<Utc>>,
+}
+
+/// Whether someone on record is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// They are.
+    Yes,
+    /// No longer.
+    No,
+}
+
+/// What is on record of a token, as far as Data Pass speaks of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// What it is.
+    pub state: State,
+    /// The last word about that; `None`: none since Data Pass brought the token.
+    pub state_said: Option<Said>,
+    /// When the request was filed, if it counts as filed.
+    pub filed_at: Option<DateTime<Utc>>,
+    /// The last word about the filing.
+    pub filing_said: Option<Said>,
+    /// Its expiry.
+    pub expires: DateTime<Utc>,
+    /// The last word about the dates.
+    pub dates_said: Said,
+    /// Its recipients, those who are told no longer included.
+    pub people: Vec<Known>,
+    /// Whether no other active token has the same number: else nobody knows which of them an
+    /// approval renews.
+    pub alone: Alone,
+}
+
+/// Whether a number belongs to one active token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alone {
+    /// It does.
+    Yes,
+    /// Several share it.
+    No,
+}
+
+/// `[datapass] on_approve`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnApprove {
+    /// A note asks an admin to confirm.
+    #[default]
+    Ask,
+    /// It renews.
+    Renew,
+}
+
+/// One change of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// It is watched again: what had ended it, by Data Pass's own word, is over.
+    Restore,
+    /// It is filed since then.
+    File(DateTime<Utc>),
+    /// It is not filed any more.
+    Unfile(Filing),
+    /// It lives on.
+    Renew {
+        /// From then.
+        issued: DateTime<Utc>,
+        /// Until then.
+        expires: DateTime<Utc>,
+    },
+    /// It was revoked.
+    Revoke,
+    /// It was put away.
+    Archive,
+    /// Someone is told about it from now on, or as someone else.
+    Tell(Contact),
+    /// Someone whom Data Pass named, and names no longer.
+    Leave(String),
+}
+
+/// The changes that bring a token to what the fold of its request says, in the order in which
+/// they are to be made. `renewed_until` is the expiry that an approval gives.
+pub fn acts(
+    fold: &Fold,
+    recorded: &Recorded,
+    on_approve: OnApprove,
+    renewed_until: impl Fn(DateTime<Utc>) -> DateTime<Utc>,
+) -> Vec<Act> {
+    let mut acts = people(fold, recorded);
+    let (life, state) = life(fold, recorded);
+    // What has ended has neither a filing nor a renewal: its dates stay as they were.
+    if state == State::Active {
+        if life.first() == Some(&Act::Restore) {
+            acts.push(Act::Restore);
+        }
+        let renewal = renewal(fold, recorded, on_approve, renewed_until);
+        // A renewal opens the next period, in which nothing is filed yet.
+        let filed_at = recorded.filed_at.filter(|_| renewal.is_none());
+        acts.extend(renewal);
+        acts.extend(filing(fold, recorded, filed_at));
+    } else {
+        acts.extend(life);
+    }
+    acts
+}
+
+/// What an event, now that it is stored, tells people: the change of which they are to hear.
+/// `None`: it came too late to matter, or concerns nobody.
+pub fn is_news(fold: &Fold, recorded: &Recorded, event: &Event) -> bool {
+    let is_last = |word: Option<DateTime<Utc>>| word == Some(event.fired_at);
+    let filing = fold.filing.as_ref();
+    let matters = match event.kind {
+        Kind::Refuse => {
+            filing.is_some_and(|w| w.what == Filing::Refused && is_last(Some(w.at)))
+                && is_newer(recorded.filing_said, event.fired_at)
+        }
+        Kind::RequestChanges => {
+            filing.is_some_and(|w| w.what == Filing::ChangesRequested && is_last(Some(w.at)))
+                && is_newer(recorded.filing_said, event.fired_at)
+        }
+        Kind::Approve => {
+            is_last(fold.approved) && is_newer(Some(recorded.dates_said), event.fired_at)
+        }
+        Kind::Create
+        | Kind::Update
+        | Kind::Transfer
+        | Kind::Reopen
+        | Kind::Submit
+        | Kind::CancelReopening
+        | Kind::Revoke
+        | Kind::Archive
+        | Kind::Other(_) => false,
+    };
+    matters && life(fold, recorded).1 == State::Active
+}
+
+/// Whether an event is a later word than the last on record. Data Pass's own words are always
+/// measured against each other in the fold.
+fn is_newer(said: Option<Said>, at: DateTime<Utc>) -> bool {
+    match said {
+        None => true,
+        Some(said) => match said.by {
+            Speaker::DataPass => true,
+            Speaker::Other => said.at < at,
+        },
+    }
+}
+
+/// What the fold does to the state of a token, and the state that it then has.
+fn life(fold: &Fold, recorded: &Recorded) -> (Vec<Act>, State) {
+    let unchanged = (Vec::new(), recorded.state);
+    let Some(word) = &fold.standing else {
+        return unchanged;
+    };
+    let (wanted, end) = match word.what {
+        Standing::Valid => (State::Active, None),
+        Standing::Revoked => (State::Revoked, Some(Act::Revoke)),
+        Standing::Archived => (State::Archived, Some(Act::Archive)),
+    };
+    // Only what Data Pass itself ended is opened again by it, or ended in another way.
+    let is_ours = recorded
+        .state_said
+        .is_some_and(|s| s.by == Speaker::DataPass);
+    match recorded.state {
+        State::Active if end.is_some() && is_newer(recorded.state_said, word.at) => {
+            (end.into_iter().collect(), wanted)
+        }
+        State::Revoked | State::Archived if wanted != recorded.state && is_ours => {
+            let acts = std::iter::once(Act::Restore).chain(end).collect();
+            (acts, wanted)
+        }
+        State::Active | State::Revoked | State::Archived | State::Superseded => unchanged,
+    }
+}
+
+/// Whether an approval renews an active token: if it may, and the token then lives longer.
+fn renewal(
+    fold: &Fold,
+    recorded: &Recorded,
+    on_approve: OnApprove,
+    renewed_until: impl Fn(DateTime<Utc>) -> DateTime<Utc>,
+) -> Option<Act> {
+    let issued = fold.approved?;
+    let expires = renewed_until(issued);
+    let renews = on_approve == OnApprove::Renew
+        && recorded.alone == Alone::Yes
+        && expires > recorded.expires
+        && is_newer(Some(recorded.dates_said), issued);
+    renews.then_some(Act::Renew { issued, expires })
+}
+
+/// What the fold does to the filing of an active token.
+fn filing(fold: &Fold, recorded: &Recorded, filed_at: Option<DateTime<Utc>>) -> Option<Act> {
+    let Word { at, what } = fold.filing.as_ref()?;
+    if !is_newer(recorded.filing_said, *at) {
+        return None;
+    }
+    match (what, filed_at) {
+        (Filing::Filed, before) if before != Some(*at) => Some(Act::File(*at)),
+        (Filing::Filed, _) => None,
+        (_, None) => None,
+        (
+            Filing::ChangesRequested | Filing::Refused | Filing::Withdrawn | Filing::Approved,
+            Some(_),
+        ) => Some(Act::Unfile(*what)),
+    }
+}
+
+/// Who comes, who is called otherwise, who leaves.
+fn people(fold: &Fold, recorded: &Recorded) -> Vec<Act> {
+    let known = |key: &str| recorded.people.iter().find(|k| k.key == key);
+    // Whom someone took off is told again only when a later event names them.
+    let named = fold.told(|key, at| known(key).is_none_or(|k| k.taken_off.is_none_or(|t| t < at)));
+    let mut acts = Vec::new();
+    for (key, contact) in &named {
+        let called = (contact.role, contact.name.clone());
+        let is_right = known(key).is_some_and(|k| {
+            // Whom someone else put there is theirs.
+            k.told == Told::Yes && (k.by == Speaker::Other || k.contact == called)
+        });
+        if !is_right {
+            acts.push(Act::Tell((*contact).clone()));
+        }
+    }
+    if !fold.has_forgotten() {
+        let leave = recorded.people.iter().filter(|k| {
+            k.by == Speaker::DataPass
+                && k.told == Told::Yes
+                && named.iter().all(|(key, _)| *key != k.key)
+        });
+        acts.extend(leave.map(|k| Act::Leave(k.key.clone())));
+    }
+    acts
+}

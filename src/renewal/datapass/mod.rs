@@ -1,0 +1,3 @@
+//! What Data Pass says happened to a request, taken over into the record.
+
+pub mod payload;

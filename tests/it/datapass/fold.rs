@@ -1,0 +1,237 @@
+//! The fold of the events and what it changes, without a store: the order in which they arrive
+//! is worth nothing, and the last word counts, whoever's it is.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use jetond::domain::datapass::fold::fold;
+use jetond::domain::datapass::merge::{
+    Act, Alone, Known, OnApprove, Recorded, Said, Speaker, Told, acts, is_news,
+};
+use jetond::domain::datapass::{Event, Kind};
+use jetond::domain::lifecycle::State;
+use jetond::domain::token::{DatapassId, Role};
+use proptest::prelude::*;
+
+use super::events::{NUMBER, SPAN, start, two_deliveries};
+
+const DATA_PASS: Speaker = Speaker::DataPass;
+
+/// A token before anything is heard of it; what a person did then counts from `said`.
+fn token(said: Option<DateTime<Utc>>) -> Recorded {
+    let said = said.map(|at| Said {
+        by: Speaker::Other,
+        at,
+    });
+    Recorded {
+        state: State::Active,
+        state_said: said,
+        filed_at: None,
+        filing_said: said,
+        expires: start() + Duration::days(30),
+        dates_said: said.unwrap_or(Said {
+            by: Speaker::Other,
+            at: start() - Duration::days(1),
+        }),
+        people: vec![Known {
+            key: "p0@ville.example".to_owned(),
+            by: Speaker::Other,
+            contact: (Role::Observer, None),
+            told: said.map_or(Told::Yes, |_| Told::No),
+            taken_off: said.map(|s| s.at),
+        }],
+        alone: Alone::Yes,
+    }
+}
+
+/// A renewal lasts a hundred days here.
+fn until(issued: DateTime<Utc>) -> DateTime<Utc> {
+    issued + Duration::days(100)
+}
+
+/// Carries out what was decided, as the verbs do.
+fn apply(record: &mut Recorded, acts: Vec<Act>, now: DateTime<Utc>) {
+    let said = Said {
+        by: DATA_PASS,
+        at: now,
+    };
+    for act in acts {
+        match act {
+            Act::Restore => (record.state, record.state_said) = (State::Active, Some(said)),
+            Act::Revoke => (record.state, record.state_said) = (State::Revoked, Some(said)),
+            Act::Archive => (record.state, record.state_said) = (State::Archived, Some(said)),
+            Act::File(at) => (record.filed_at, record.filing_said) = (Some(at), Some(said)),
+            Act::Unfile(_) => (record.filed_at, record.filing_said) = (None, Some(said)),
+            Act::Renew { expires, .. } => {
+                assert!(expires > record.expires, "never shortened");
+                (record.expires, record.dates_said) = (expires, said);
+                (record.filed_at, record.filing_said) = (None, Some(said));
+            }
+            Act::Tell(contact) => {
+                let key = contact.address.as_ref().unwrap().key();
+                let before = record.people.iter().position(|k| k.key == key);
+                let before = before.map(|at| record.people.remove(at));
+                record.people.push(Known {
+                    key,
+                    by: DATA_PASS,
+                    contact: (contact.role, contact.name),
+                    told: Told::Yes,
+                    taken_off: before.and_then(|k| k.taken_off),
+                });
+            }
+            Act::Leave(key) => {
+                let gone = record.people.iter_mut().find(|k| k.key == key);
+                let gone = gone.expect("only who is told can leave");
+                assert_eq!(gone.by, DATA_PASS, "the file's people stay");
+                gone.told = Told::No;
+            }
+        }
+    }
+}
+
+/// What of a record counts: of what is not watched, only that.
+fn state(record: &Recorded) -> impl PartialEq + std::fmt::Debug {
+    let told: BTreeMap<_, _> = record
+        .people
+        .iter()
+        .filter(|k| k.told == Told::Yes)
+        .map(|k| {
+            (
+                k.key.clone(),
+                (k.by == DATA_PASS).then(|| (k.contact.0.word(), k.contact.1.clone())),
+            )
+        })
+        .collect();
+    let watched = (record.state == State::Active).then_some((record.filed_at, record.expires));
+    (record.state, watched, told)
+}
+
+/// The record after a delivery, event by event, each folded with those before it.
+fn after(delivery: &[Event], on_approve: OnApprove, said: Option<DateTime<Utc>>) -> Recorded {
+    let mut record = token(said);
+    for n in 1..=delivery.len() {
+        let now = start() + Duration::days(1) + Duration::seconds(i64::try_from(n).unwrap());
+        let decided = acts(&fold(&delivery[..n]), &record, on_approve, until);
+        apply(&mut record, decided, now);
+        let again = acts(&fold(&delivery[..n]), &record, on_approve, until);
+        assert_eq!(again, [], "what was done is not done again");
+    }
+    record
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_events_in_any_order_end_in_the_same_state(
+        [one, other] in two_deliveries(9),
+        renew in any::<bool>(),
+        person in proptest::option::of(0..SPAN),
+    ) {
+        prop_assert_eq!(fold(&one), fold(&other));
+        let on_approve = if renew { OnApprove::Renew } else { OnApprove::Ask };
+        let said = person.map(|s| start() + Duration::seconds(s));
+        let (a, b) = (after(&one, on_approve, said), after(&other, on_approve, said));
+        prop_assert_eq!(state(&a), state(&b));
+    }
+}
+
+fn at(second: i64) -> DateTime<Utc> {
+    start() + Duration::seconds(second)
+}
+
+fn event(word: &str, second: i64) -> Event {
+    Event {
+        number: DatapassId::parse(NUMBER).unwrap(),
+        kind: Kind::parse(word).unwrap(),
+        fired_at: at(second),
+        name: None,
+        siret: None,
+        scopes: None,
+        people: Vec::new(),
+    }
+}
+
+fn decided(events: &[Event], record: &Recorded) -> Vec<Act> {
+    acts(&fold(events), record, OnApprove::Renew, until)
+}
+
+#[test]
+fn a_refusal_during_a_reopening_leaves_the_token_as_it_is() {
+    let life = [event("approve", 0), event("reopen", 1), event("submit", 2)];
+    let mut record = token(None);
+    let filed = decided(&life, &record);
+    apply(&mut record, filed, at(3));
+    assert_eq!(
+        (record.filed_at, record.expires),
+        (Some(at(2)), until(at(0)))
+    );
+    let refused = [&life[..], &[event("refuse", 4)]].concat();
+    let unfiled = decided(&refused, &record);
+    apply(&mut record, unfiled, at(5));
+    assert_eq!((record.filed_at, record.expires), (None, until(at(0))));
+    assert_eq!(record.state, State::Active);
+}
+
+#[test]
+fn what_a_person_did_after_an_event_is_not_undone_by_the_next_one() {
+    let other = |second| {
+        Some(Said {
+            by: Speaker::Other,
+            at: at(second),
+        })
+    };
+    // Restored after the revocation, taken out of "filed" after the submission, dated after the
+    // approval: an update that comes later changes none of it.
+    let mut record = token(None);
+    (record.state_said, record.filing_said) = (other(5), other(5));
+    record.dates_said = other(5).unwrap();
+    for word in ["revoke", "archive", "submit", "approve"] {
+        let events = [event(word, 4), event("update", 6)];
+        assert_eq!(decided(&events, &record), [], "{word}");
+        let news = is_news(&fold(&events), &record, &events[0]);
+        assert!(!news, "{word} is no news any more");
+        // The same second counts for the person; a later event counts.
+        assert_eq!(decided(&[event(word, 5)], &record), [], "{word}");
+        assert_ne!(decided(&[event(word, 6)], &record), [], "{word}");
+    }
+    // What a person put away is not brought back by an approval.
+    record.state = State::Archived;
+    assert_eq!(decided(&[event("approve", 9)], &record), []);
+}
+
+#[test]
+fn an_approval_never_shortens_and_never_guesses_which_token_it_renews() {
+    let mut record = token(None);
+    record.expires = until(at(7));
+    assert_eq!(decided(&[event("approve", 7)], &record), []);
+    assert_eq!(
+        decided(&[event("approve", 8)], &record),
+        [Act::Renew {
+            issued: at(8),
+            expires: until(at(8))
+        }]
+    );
+    record.alone = Alone::No;
+    assert_eq!(decided(&[event("approve", 8)], &record), []);
+    assert!(is_news(
+        &fold(&[event("approve", 8)]),
+        &record,
+        &event("approve", 8)
+    ));
+}
+
+#[test]
+fn what_came_too_late_to_matter_is_no_news() {
+    let record = token(None);
+    let refuse = event("refuse", 2);
+    let news = |events: &[Event]| is_news(&fold(events), &record, &refuse);
+    assert!(news(std::slice::from_ref(&refuse)));
+    assert!(news(&[
+        refuse.clone(),
+        event("submit", 1),
+        event("update", 3)
+    ]));
+    assert!(!news(&[refuse.clone(), event("submit", 3)]));
+    assert!(!news(&[refuse.clone(), event("revoke", 3)]));
+}

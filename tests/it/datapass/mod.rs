@@ -1,0 +1,5 @@
+//! Data Pass: any events in any order end in the same state, and nobody is overruled by an
+//! event from before they spoke.
+
+mod events;
+mod fold;
