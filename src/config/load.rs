@@ -399,6 +399,7 @@ fn assemble(
         reports: settings.reports,
         web: settings.web,
         clients,
+        datapass: settings.datapass,
         tokens,
     }
 }

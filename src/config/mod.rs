@@ -5,6 +5,7 @@
 //! files are told in one go. This is the only module that reads config files, secrets and the
 //! environment.
 
+mod datapass;
 mod diagnostic;
 mod draw;
 mod effective;
@@ -41,6 +42,7 @@ use secrecy::SecretString;
 
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::Calendar;
+use crate::domain::datapass::merge::OnApprove;
 use crate::domain::language::Lang;
 use crate::domain::link::LinkTemplate;
 use crate::domain::people::Clients;
@@ -89,6 +91,8 @@ pub struct Config {
     pub web: Web,
     /// What the tokens of each client inherit.
     pub clients: Clients,
+    /// What is done with Data Pass's webhooks; `None`: none is taken.
+    pub datapass: Option<Datapass>,
     /// The tokens of the files, in order of declaration.
     pub tokens: Vec<Declared>,
 }
@@ -309,4 +313,13 @@ pub struct Web {
     pub public_url: Option<PublicUrl>,
     /// Further names that a request may ask for.
     pub hosts: Vec<String>,
+}
+
+/// What is done with Data Pass's webhooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Datapass {
+    /// Where the secrets are that sign them: one, or two while one takes the other's place.
+    pub secrets: Vec<SecretSource>,
+    /// What an approval does.
+    pub on_approve: OnApprove,
 }

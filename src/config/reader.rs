@@ -241,8 +241,11 @@ impl<'t> Table<'t> {
             if written.is_empty() || !is_safe(written, &span, report) {
                 continue;
             }
-            if self.kind.starts_with("mail.smtp") || self.kind.starts_with("heartbeat") {
-                // It may be the password under another name.
+            if ["mail.smtp", "heartbeat", "datapass"]
+                .iter()
+                .any(|t| self.kind.starts_with(t))
+            {
+                // It may be the secret under another name.
                 report.hide(&self.file.span(value.span()));
             }
             let shown: String = written.chars().take(60).collect();

@@ -194,6 +194,19 @@ pub(super) const HEARTBEAT: Asked = Asked {
     },
 };
 
+/// Each of `datapass.secrets`.
+pub(super) const DATAPASS: Asked = Asked {
+    table: "datapass.secrets",
+    name: "secrets",
+    example: "datapass.secret",
+    message: || {
+        text!(
+            "a secret must not stand in this file",
+            "un secret n’a pas sa place dans ce fichier"
+        )
+    },
+};
+
 /// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`. Whatever else is written
 /// may be the secret itself: it is hidden from every excerpt and never repeated.
 pub(super) fn source(

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
 
+use crate::config::datapass;
 use crate::config::diagnostic::Report;
 use crate::config::health::{read_heartbeat, read_reports};
 use crate::config::mail;
 use crate::config::reader::Table;
 use crate::config::scalar::Value;
 use crate::config::values::{host, sqlite, zone};
-use crate::config::{Heartbeat, Mail, Renewal, Reports, Retention, Web, web};
+use crate::config::{Datapass, Heartbeat, Mail, Renewal, Reports, Retention, Web, web};
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::{Calendar, Days, Window};
 use crate::domain::language::{Invalid, Lang, text};
@@ -41,6 +42,7 @@ pub(super) struct Settings {
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) reports: Reports,
     pub(super) web: Web,
+    pub(super) datapass: Option<Datapass>,
 }
 
 /// Reads the main file. Where something is wrong the default stands in, so that the rest can
@@ -90,6 +92,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> S
         heartbeat: read_heartbeat(root, directory, report),
         reports: read_reports(root, report),
         web: web::read(root, report),
+        datapass: datapass::read(root, directory, report),
     }
 }
 
