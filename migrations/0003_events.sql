@@ -95,3 +95,19 @@ CREATE TABLE bounce (
     mail   BIGINT NOT NULL REFERENCES mail (no),
     at     BIGINT NOT NULL
 ) WITHOUT ROWID;
+
+-- What Data Pass said, by webhook: only what is used of it. The state of a token is the fold of
+-- the events of its number in the order of (fired_at, event), redone at each arrival.
+CREATE TABLE webhook_event (
+    no          INTEGER PRIMARY KEY,
+    -- The number of the request, as tokens know it.
+    model_id    TEXT NOT NULL,
+    event       TEXT NOT NULL,
+    fired_at    BIGINT NOT NULL,
+    -- When it first came.
+    received_at BIGINT NOT NULL,
+    -- A JSON object: name, siret, scopes, people.
+    content     TEXT NOT NULL,
+    UNIQUE (model_id, event, fired_at)
+);
+CREATE INDEX token_datapass ON token (datapass_id) WHERE datapass_id IS NOT NULL;

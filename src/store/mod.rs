@@ -9,6 +9,7 @@ pub mod bodies;
 pub mod bounce;
 pub mod copy;
 pub mod coverage;
+pub mod datapass;
 pub mod declared;
 pub mod error;
 pub mod events;

@@ -75,6 +75,7 @@ impl Store {
         let filings = tx.rename_in_filings(&key, address.as_str(), &name).await?;
         done.add(tx.rename(&key, &name, now).await?);
         done.texts += filings + tx.rename_in_texts(&key, address.as_str(), &name).await?;
+        done.texts += tx.forget_in_webhook_events(&key).await?;
         if done == Forgotten::default() {
             tx.rollback().await?;
             return Ok(Err(StillNeeded::Unknown));
