@@ -4,6 +4,8 @@
 //! that forgets the event: it is told once, whatever crashes. What a note says is read from the
 //! record when it is queued, so that it is true.
 
+mod datapass;
+
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Duration, Utc};
@@ -22,6 +24,8 @@ use crate::store::quiet::Item;
 use crate::store::record::Token;
 use crate::store::settle::NewNote;
 use crate::store::{Store, Tx};
+
+use self::datapass::Decision;
 
 /// Events told in one transaction.
 const BATCH: i64 = 200;
@@ -104,6 +108,15 @@ async fn notes_of(
                 &draft,
                 now,
             ))
+        }
+        News::RequestRefused => {
+            datapass::notes(tx, desk, (item, Decision::Refused), &token, now).await
+        }
+        News::ChangesRequested => {
+            datapass::notes(tx, desk, (item, Decision::ChangesRequested), &token, now).await
+        }
+        News::RequestApproved => {
+            datapass::notes(tx, desk, (item, Decision::Approved), &token, now).await
         }
         News::Declared => {
             let expires = item.detail["expires"]

@@ -133,6 +133,12 @@ pub enum News {
     Declared,
     /// A recipient said that the token is not for them: the contact and the others are told.
     NotForMe,
+    /// Data Pass says that the request was refused.
+    RequestRefused,
+    /// Data Pass says that the instructor wants changes.
+    ChangesRequested,
+    /// Data Pass says that the request was approved: the contact is asked for the renewal.
+    RequestApproved,
 }
 
 /// A closed enum and the words by which config, store and JSON know it.
@@ -176,6 +182,9 @@ words!(News {
     Superseded = "superseded",
     Declared = "declared",
     NotForMe = "not_for_me",
+    RequestRefused = "request_refused",
+    ChangesRequested = "changes_requested",
+    RequestApproved = "request_approved",
 });
 
 /// What the file said of a token when it was last read.

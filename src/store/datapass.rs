@@ -12,8 +12,9 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::domain::address::Address;
 use crate::domain::datapass::{Contact, Event, Kind};
-use crate::domain::lifecycle::{Origin, State};
-use crate::domain::token::{DatapassId, Role, Siret};
+use crate::domain::lifecycle::State;
+use crate::domain::token::{DatapassId, Recipient, Role, Siret};
+use crate::store::declared::{self, KnownRecipient, RecipientOrigin};
 use crate::store::error::{Result, StoreError};
 use crate::store::plan::json;
 use crate::store::{Store, Tx, instant, seconds};
@@ -34,35 +35,18 @@ pub struct Numbered {
     pub no: i64,
     /// Its id.
     pub id: String,
-    /// Where it comes from.
-    pub origin: Origin,
+    /// The number of its current period.
+    pub period: i64,
     /// What it is.
     pub state: State,
     /// Its language, as a word.
     pub language: String,
-    /// When it was first declared.
-    pub declared_at: DateTime<Utc>,
     /// Its expiry.
     pub expires: DateTime<Utc>,
     /// Who said so, as the journal names them, and when.
     pub dated: (String, DateTime<Utc>),
     /// When its request was filed, if it counts as filed.
     pub filed_at: Option<DateTime<Utc>>,
-}
-
-/// A recipient of a token, told now or not.
-#[derive(Debug, Clone)]
-pub struct OnRecord {
-    /// The key of their address.
-    pub key: String,
-    /// Where they come from, as a word.
-    pub origin: String,
-    /// What they are to the token.
-    pub role: Role,
-    /// Their name.
-    pub name: Option<String>,
-    /// Whether they are no longer told.
-    pub is_removed: bool,
 }
 
 /// A request of which Data Pass spoke.
@@ -255,13 +239,62 @@ impl Tx {
         rows.iter().map(event).collect()
     }
 
+    /// Every number that Data Pass spoke of.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn numbers_of_webhooks(&mut self) -> Result<Vec<String>> {
+        let sql = "SELECT DISTINCT model_id FROM webhook_event ORDER BY model_id";
+        Ok(sqlx::query_scalar(sql).fetch_all(&mut *self.inner).await?)
+    }
+
+    /// Declares a token that came from Data Pass, with its recipients; `source` said its dates.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn insert_adopted(
+        &mut self,
+        token: &declared::Numbered<'_>,
+        source: &str,
+        scopes: Option<&[String]>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        self.insert_tokens(std::slice::from_ref(token), now).await?;
+        sqlx::query(
+            "UPDATE token SET origin = 'webhook', state_by = 'person', file_expires = NULL, file_jti = NULL, \
+               scopes = $2 WHERE no = $1",
+        )
+        .bind(token.no)
+        .bind(scopes.map(json))
+        .execute(&mut *self.inner)
+        .await?;
+        sqlx::query("UPDATE period SET source = $2 WHERE token = $1")
+            .bind(token.no)
+            .bind(source)
+            .execute(&mut *self.inner)
+            .await?;
+        let known = |r: &Recipient| KnownRecipient {
+            token: token.no,
+            key: r.address.key(),
+            address: r.address.as_str().to_owned(),
+            name: r.name.clone(),
+            role: r.role.word().to_owned(),
+            language: r.language.code().to_owned(),
+            from_stage: r.from_stage,
+            origin: RecipientOrigin::Inherited,
+            removed: false,
+        };
+        let people: Vec<_> = token.declared.recipients.iter().map(known).collect();
+        self.put_recipients(&people, now).await
+    }
+
     /// The tokens with a Data Pass number, whatever became of them, the oldest first.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn tokens_of_number(&mut self, number: &str) -> Result<Vec<Numbered>> {
         let rows = sqlx::query(
-            "SELECT t.no, t.id, t.origin, t.state, t.language, t.declared_at, p.expires, p.source, p.dated_at, \
+            "SELECT t.no, t.id, t.period, t.state, t.language, p.expires, p.source, p.dated_at, \
                (SELECT q.filed_at FROM quiet q \
                   WHERE q.token = t.no AND q.period = t.period AND q.kind = 'filed') AS filed_at \
              FROM token t JOIN period p ON p.token = t.no AND p.no = t.period \
@@ -276,12 +309,10 @@ impl Tx {
                 Ok(Numbered {
                     no: r.try_get("no")?,
                     id: r.try_get("id")?,
-                    origin: Origin::from_word(r.try_get("origin")?)
-                        .ok_or_else(|| unknown("origin"))?,
+                    period: r.try_get("period")?,
                     state: State::from_word(r.try_get("state")?)
                         .ok_or_else(|| unknown("token state"))?,
                     language: r.try_get("language")?,
-                    declared_at: instant(r.try_get("declared_at")?),
                     expires: instant(r.try_get("expires")?),
                     dated: (r.try_get("source")?, instant(r.try_get("dated_at")?)),
                     filed_at: r.try_get::<Option<i64>, _>("filed_at")?.map(instant),
@@ -309,31 +340,6 @@ impl Tx {
         .await?;
         row.map(|r| Ok((r.try_get("who")?, instant(r.try_get("at")?))))
             .transpose()
-    }
-
-    /// The recipients of a token, those who are no longer told included.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn recipients_on_record(&mut self, token: i64) -> Result<Vec<OnRecord>> {
-        let rows = sqlx::query(
-            "SELECT key, origin, role, name, removed_at IS NOT NULL AS is_removed \
-             FROM recipient WHERE token = $1",
-        )
-        .bind(token)
-        .fetch_all(&mut *self.inner)
-        .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(OnRecord {
-                    key: r.try_get("key")?,
-                    origin: r.try_get("origin")?,
-                    role: Role::parse(r.try_get("role")?).unwrap_or_default(),
-                    name: r.try_get("name")?,
-                    is_removed: r.try_get("is_removed")?,
-                })
-            })
-            .collect()
     }
 
     /// When someone other than `who` last took people off a token, by key.

@@ -177,6 +177,26 @@ fn row<'a>(n: &Numbered<'a>) -> TokenRow<'a> {
     }
 }
 
+const RECIPIENTS: &str = "SELECT token, key, address, name, role, language, from_stage, \
+     removed_at IS NOT NULL, origin FROM recipient";
+
+fn known_recipient(r: &sqlx::sqlite::SqliteRow) -> Result<KnownRecipient> {
+    Ok(KnownRecipient {
+        token: r.try_get(0)?,
+        key: r.try_get(1)?,
+        address: r.try_get(2)?,
+        name: r.try_get(3)?,
+        role: r.try_get(4)?,
+        language: r.try_get(5)?,
+        from_stage: r
+            .try_get::<Option<i64>, _>(6)?
+            .and_then(|n| u32::try_from(n).ok()),
+        removed: r.try_get(7)?,
+        origin: RecipientOrigin::from_word(r.try_get(8)?)
+            .ok_or_else(|| damaged("origin of a recipient"))?,
+    })
+}
+
 impl Tx {
     /// Every token on record.
     ///
@@ -230,29 +250,21 @@ impl Tx {
     /// # Errors
     /// When the store cannot be read.
     pub async fn known_recipients(&mut self) -> Result<Vec<KnownRecipient>> {
-        let rows = sqlx::query(
-            "SELECT token, key, address, name, role, language, from_stage, removed_at IS NOT NULL, origin FROM recipient",
-        )
-        .fetch_all(&mut *self.inner)
-        .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(KnownRecipient {
-                    token: r.try_get(0)?,
-                    key: r.try_get(1)?,
-                    address: r.try_get(2)?,
-                    name: r.try_get(3)?,
-                    role: r.try_get(4)?,
-                    language: r.try_get(5)?,
-                    from_stage: r
-                        .try_get::<Option<i64>, _>(6)?
-                        .and_then(|n| u32::try_from(n).ok()),
-                    removed: r.try_get(7)?,
-                    origin: RecipientOrigin::from_word(r.try_get(8)?)
-                        .ok_or_else(|| damaged("origin of a recipient"))?,
-                })
-            })
-            .collect()
+        let rows = sqlx::query(RECIPIENTS).fetch_all(&mut *self.inner).await?;
+        rows.iter().map(known_recipient).collect()
+    }
+
+    /// The recipients of one token, those who were removed included.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn known_recipients_of(&mut self, token: i64) -> Result<Vec<KnownRecipient>> {
+        let sql = sqlx::AssertSqlSafe(format!("{RECIPIENTS} WHERE token = $1 ORDER BY key"));
+        let rows = sqlx::query(sql)
+            .bind(token)
+            .fetch_all(&mut *self.inner)
+            .await?;
+        rows.iter().map(known_recipient).collect()
     }
 
     /// The number after that of the last token.

@@ -147,22 +147,28 @@ pub fn acts(
     acts
 }
 
-/// What an event, now that it is stored, tells people: the change of which they are to hear.
-/// `None`: it came too late to matter, or concerns nobody.
-pub fn is_news(fold: &Fold, recorded: &Recorded, event: &Event) -> bool {
-    let is_last = |word: Option<DateTime<Utc>>| word == Some(event.fired_at);
-    let filing = fold.filing.as_ref();
+/// Whether people are to hear of an event, now that it is kept: it is the last word about its
+/// matter, the token is watched, and nobody else spoke of it since. An approval is news when it
+/// would make the token live longer, and does not by itself.
+pub fn is_news(
+    fold: &Fold,
+    recorded: &Recorded,
+    event: &Event,
+    on_approve: OnApprove,
+    renewed_until: impl Fn(DateTime<Utc>) -> DateTime<Utc>,
+) -> bool {
+    let at = event.fired_at;
+    let is_filing = |what| fold.filing == Some(Word { at, what });
     let matters = match event.kind {
-        Kind::Refuse => {
-            filing.is_some_and(|w| w.what == Filing::Refused && is_last(Some(w.at)))
-                && is_newer(recorded.filing_said, event.fired_at)
-        }
+        Kind::Refuse => is_filing(Filing::Refused) && is_newer(recorded.filing_said, at),
         Kind::RequestChanges => {
-            filing.is_some_and(|w| w.what == Filing::ChangesRequested && is_last(Some(w.at)))
-                && is_newer(recorded.filing_said, event.fired_at)
+            is_filing(Filing::ChangesRequested) && is_newer(recorded.filing_said, at)
         }
         Kind::Approve => {
-            is_last(fold.approved) && is_newer(Some(recorded.dates_said), event.fired_at)
+            fold.approved == Some(at)
+                && is_newer(Some(recorded.dates_said), at)
+                && renewed_until(at) > recorded.expires
+                && (on_approve == OnApprove::Ask || recorded.alone == Alone::No)
         }
         Kind::Create
         | Kind::Update

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
 use super::{Answer, Filing, Hand, Refused, Remark, Subject, Written, written};
-use crate::domain::lifecycle::{LAST_WORDS, News, Silence};
+use crate::domain::lifecycle::{LAST_WORDS, News, Silence, Who};
 use crate::store::Tx;
 use crate::store::quiet::Said;
 
@@ -31,7 +31,9 @@ pub(super) async fn file(
     }
     // Of a token that was renewed: before that, another period was meant.
     let opened = token.period.opened_at;
-    if token.period_no > 1 && at < opened - Duration::days(1) {
+    // Of Data Pass the fold of its events decides.
+    let is_of_this_period = token.period_no == 1 || hand.who == Who::Webhook;
+    if !is_of_this_period && at < opened - Duration::days(1) {
         return Ok(Err(Refused::BeforeThePeriod { opened, given: at }));
     }
     let mut filed = Said::by(Silence::Filed, hand.who.to_string(), hand.now);

@@ -3,4 +3,5 @@
 
 mod events;
 mod fold;
+mod record;
 mod settings;
