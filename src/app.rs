@@ -23,6 +23,8 @@ use crate::delivery::step::Step;
 use crate::delivery::transport::Way;
 use crate::domain::address::Address;
 use crate::renewal::import::House;
+use crate::domain::datapass::merge::OnApprove;
+use crate::renewal::datapass::Rules;
 use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
 use crate::store::Store;
 use crate::store::error::{Result as StoreResult, StoreError};
@@ -32,7 +34,7 @@ use crate::tell::refusals::{self, Haste};
 use crate::tell::{Relay, Teller};
 use crate::tick::{Planner, Ticked};
 use crate::tidy::Tidier;
-use crate::web::{BindError, Site};
+use crate::web::{BindError, Site, Webhooks};
 
 /// Why the daemon cannot work with its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +111,18 @@ fn pages(config: &Config) -> Result<Pages, KeysError> {
     Ok(Pages::Signed(url, Arc::new(keys::open(&config.store)?)))
 }
 
+/// By what a configuration measures the events of Data Pass.
+pub fn datapass_rules(config: &Config) -> Rules {
+    Rules {
+        calendar: config.calendar.clone(),
+        validity_months: config.validity_months,
+        on_approve: config
+            .datapass
+            .as_ref()
+            .map_or_else(OnApprove::default, |d| d.on_approve),
+    }
+}
+
 /// What the pages know of a configuration.
 pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site {
     Site {
@@ -116,6 +130,10 @@ pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site 
         desk: clerk.desk.clone(),
         public_url: config.web.public_url.clone(),
         hosts: config.web.hosts.clone(),
+        datapass: config.datapass.as_ref().map(|d| Webhooks {
+            secrets: d.secrets.clone(),
+            rules: datapass_rules(config),
+        }),
         now,
     }
 }

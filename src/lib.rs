@@ -19,8 +19,8 @@
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
 //! - [`tell`]: what the watch tells by itself: alarms, the weekly report. *(delivery, domain,
 //!   health, simulate, store, tick)*
-//! - [`web`]: what is answered over HTTP: the shell that bounds every request, the pages.
-//!   *(delivery, domain, renewal, store)*
+//! - [`web`]: what is answered over HTTP: the shell that bounds every request, the pages, Data
+//!   Pass's webhooks. *(config, delivery, domain, renewal, store)*
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
 //!   renewal, store, tell, tick, tidy, web)*

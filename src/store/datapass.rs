@@ -43,8 +43,8 @@ pub struct Numbered {
     pub language: String,
     /// Its expiry.
     pub expires: DateTime<Utc>,
-    /// Who said so, as the journal names them, and when.
-    pub dated: (String, DateTime<Utc>),
+    /// Who said so, as the journal names them, and when; `None`: it is as first declared.
+    pub dated: Option<(String, DateTime<Utc>)>,
     /// When its request was filed, if it counts as filed.
     pub filed_at: Option<DateTime<Utc>>,
 }
@@ -295,6 +295,7 @@ impl Tx {
     pub async fn tokens_of_number(&mut self, number: &str) -> Result<Vec<Numbered>> {
         let rows = sqlx::query(
             "SELECT t.no, t.id, t.period, t.state, t.language, p.expires, p.source, p.dated_at, \
+               t.period = 1 AND p.dated_at = t.declared_at AND (p.source = 'file' OR p.source LIKE 'import:%') AS is_first, \
                (SELECT q.filed_at FROM quiet q \
                   WHERE q.token = t.no AND q.period = t.period AND q.kind = 'filed') AS filed_at \
              FROM token t JOIN period p ON p.token = t.no AND p.no = t.period \
@@ -314,7 +315,10 @@ impl Tx {
                         .ok_or_else(|| unknown("token state"))?,
                     language: r.try_get("language")?,
                     expires: instant(r.try_get("expires")?),
-                    dated: (r.try_get("source")?, instant(r.try_get("dated_at")?)),
+                    dated: match r.try_get("is_first")? {
+                        true => None,
+                        false => Some((r.try_get("source")?, instant(r.try_get("dated_at")?))),
+                    },
                     filed_at: r.try_get::<Option<i64>, _>("filed_at")?.map(instant),
                 })
             })

@@ -22,7 +22,7 @@ use tower_service::Service as _;
 
 use crate::domain::language::{Text, text};
 use crate::web::answer::{later, plain};
-use crate::web::{Limits, Live};
+use crate::web::{Limits, Live, datapass};
 
 /// Nothing runs, nothing loads from elsewhere, nothing is framed.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -69,12 +69,14 @@ impl Guard {
         let deadline = Instant::now() + self.limits.request;
         let (parts, body) = request.into_parts();
         if body.size_hint().lower() > self.limits.body as u64 {
-            return too_large();
+            return self.too_large(parts.uri.path()).await;
         }
         let body = match timeout_at(deadline, Limited::new(body, self.limits.body).collect()).await
         {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(e)) if e.is::<LengthLimitError>() => return too_large(),
+            Ok(Err(e)) if e.is::<LengthLimitError>() => {
+                return self.too_large(parts.uri.path()).await;
+            }
             Ok(Err(_)) => {
                 return bad(&text!(
                     "The request broke off.",
@@ -116,6 +118,16 @@ impl Guard {
         }
     }
 
+    async fn too_large(&self, path: &str) -> Response {
+        if path == datapass::PATH {
+            datapass::note_too_large(&self.live).await;
+        }
+        plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &text!("The request is too large.", "La demande est trop grande."),
+        )
+    }
+
     /// Exactly one `Host`, and it, like the name in the request line if there is one, is ours.
     fn refuse_another_host(&self, request: &Request<Incoming>) -> Option<Response> {
         let mut named = request.headers().get_all(HOST).iter();
@@ -152,13 +164,6 @@ impl Guard {
 
 fn bad(said: &Text) -> Response {
     plain(StatusCode::BAD_REQUEST, said)
-}
-
-fn too_large() -> Response {
-    plain(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        &text!("The request is too large.", "La demande est trop grande."),
-    )
 }
 
 fn harden(headers: &mut HeaderMap) {

@@ -14,6 +14,7 @@
 
 mod answer;
 mod connection;
+mod datapass;
 mod guard;
 mod links;
 mod listener;
@@ -23,6 +24,7 @@ mod site;
 use axum::Router;
 
 pub use self::answer::Unready;
+pub use self::datapass::Webhooks;
 pub use self::listener::{BindError, bind, serve};
 pub use self::site::{Live, Site};
 
@@ -59,6 +61,7 @@ impl Default for Limits {
 pub fn router(live: Live) -> Router {
     Router::new()
         .merge(links::routes())
+        .merge(datapass::routes())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
         .with_state(live)

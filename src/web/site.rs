@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::delivery::desk::Desk;
 use crate::domain::public_url::PublicUrl;
 use crate::store::Store;
+use crate::web::datapass::{Counter, Webhooks};
 
 /// What the pages know of one configuration.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Site {
     pub public_url: Option<PublicUrl>,
     /// Further names under which it may be asked.
     pub hosts: Vec<String>,
+    /// What is done with webhooks of Data Pass; `None`: there is no such address.
+    pub datapass: Option<Webhooks>,
     /// The clock.
     pub now: fn() -> DateTime<Utc>,
 }
@@ -63,6 +66,7 @@ fn plain(name: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct Live {
     site: Arc<RwLock<Arc<Site>>>,
+    pub(super) webhooks: Counter,
 }
 
 impl Live {
@@ -70,6 +74,7 @@ impl Live {
     pub fn new(site: Site) -> Self {
         Self {
             site: Arc::new(RwLock::new(Arc::new(site))),
+            webhooks: Counter::default(),
         }
     }
 

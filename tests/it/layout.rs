@@ -25,7 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
         "tell",
         &["delivery", "domain", "health", "simulate", "store", "tick"],
     ),
-    ("web", &["delivery", "domain", "renewal", "store"]),
+    ("web", &["config", "delivery", "domain", "renewal", "store"]),
     (
         "app",
         &[

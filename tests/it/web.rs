@@ -6,6 +6,8 @@ mod real;
 mod run;
 mod shell;
 
+pub(crate) use run::own_address;
+
 use std::net::SocketAddr;
 
 use axum::Router;

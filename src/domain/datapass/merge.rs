@@ -59,7 +59,7 @@ pub enum Told {
 pub struct Recorded {
     /// What it is.
     pub state: State,
-    /// The last word about that; `None`: none since Data Pass brought the token.
+    /// The last word about that; `None`: none since it was first declared.
     pub state_said: Option<Said>,
     /// When the request was filed, if it counts as filed.
     pub filed_at: Option<DateTime<Utc>>,
@@ -67,8 +67,8 @@ pub struct Recorded {
     pub filing_said: Option<Said>,
     /// Its expiry.
     pub expires: DateTime<Utc>,
-    /// The last word about the dates.
-    pub dates_said: Said,
+    /// The last word about the dates; `None`: they are as first declared.
+    pub dates_said: Option<Said>,
     /// Its recipients, those who are told no longer included.
     pub people: Vec<Known>,
     /// Whether no other active token has the same number: else nobody knows which of them an
@@ -166,7 +166,7 @@ pub fn is_news(
         }
         Kind::Approve => {
             fold.approved == Some(at)
-                && is_newer(Some(recorded.dates_said), at)
+                && is_newer(recorded.dates_said, at)
                 && renewed_until(at) > recorded.expires
                 && (on_approve == OnApprove::Ask || recorded.alone == Alone::No)
         }
@@ -234,7 +234,7 @@ fn renewal(
     let renews = on_approve == OnApprove::Renew
         && recorded.alone == Alone::Yes
         && expires > recorded.expires
-        && is_newer(Some(recorded.dates_said), issued);
+        && is_newer(recorded.dates_said, issued);
     renews.then_some(Act::Renew { issued, expires })
 }
 

@@ -31,13 +31,12 @@ use crate::store::{Store, Tx};
 const FILING: [&str; 4] = ["filed", "filed_undone", "filed_refused", "renewed"];
 
 /// The journal's words about what a token is.
-const LIFE: [&str; 6] = [
+const LIFE: [&str; 5] = [
     "archived",
     "restored",
     "revoked",
     "revocation_planned",
     "superseded",
-    "declared",
 ];
 
 /// By what an event is measured.
@@ -169,17 +168,18 @@ async fn recorded(tx: &mut Tx, token: &Numbered, all: &[Numbered]) -> Result<Rec
         key: r.key,
     };
     let active = all.iter().filter(|t| t.state == State::Active);
-    let (who, at) = &token.dated;
+    // What was first declared is what was known then, and no word about a later event.
+    let dates_said = token.dated.as_ref().map(|(who, at)| Said {
+        by: speaker(who),
+        at: *at,
+    });
     Ok(Recorded {
         state: token.state,
         state_said,
         filed_at: token.filed_at,
         filing_said,
         expires: token.expires,
-        dates_said: Said {
-            by: speaker(who),
-            at: *at,
-        },
+        dates_said,
         people: people.into_iter().map(known).collect(),
         alone: if active.count() > 1 {
             Alone::No

@@ -29,10 +29,7 @@ fn token(said: Option<DateTime<Utc>>) -> Recorded {
         filed_at: None,
         filing_said: said,
         expires: start() + Duration::days(30),
-        dates_said: said.unwrap_or(Said {
-            by: Speaker::Other,
-            at: start() - Duration::days(1),
-        }),
+        dates_said: said,
         people: vec![Known {
             key: "p0@ville.example".to_owned(),
             by: Speaker::Other,
@@ -64,7 +61,7 @@ fn apply(record: &mut Recorded, acts: Vec<Act>, now: DateTime<Utc>) {
             Act::Unfile(_) => (record.filed_at, record.filing_said) = (None, Some(said)),
             Act::Renew { expires, .. } => {
                 assert!(expires > record.expires, "never shortened");
-                (record.expires, record.dates_said) = (expires, said);
+                (record.expires, record.dates_said) = (expires, Some(said));
                 (record.filed_at, record.filing_said) = (None, Some(said));
             }
             Act::Tell(contact) => {
@@ -185,7 +182,7 @@ fn what_a_person_did_after_an_event_is_not_undone_by_the_next_one() {
     // approval: an update that comes later changes none of it.
     let mut record = token(None);
     (record.state_said, record.filing_said) = (other(5), other(5));
-    record.dates_said = other(5).unwrap();
+    record.dates_said = other(5);
     for word in ["revoke", "archive", "submit", "approve"] {
         let events = [event(word, 4), event("update", 6)];
         assert_eq!(decided(&events, &record), [], "{word}");

@@ -3,5 +3,7 @@
 
 mod events;
 mod fold;
+mod hooks;
 mod record;
 mod settings;
+mod web;

@@ -7,7 +7,7 @@ use crate::support::http_client::{heard, request, talk};
 use crate::support::program::{Program, Running, said};
 
 /// An address of this machine that no other test has: all of 127.0.0.0/8 is loopback.
-pub(super) fn own_address() -> SocketAddr {
+pub(crate) fn own_address() -> SocketAddr {
     let id = std::process::id();
     let thread = format!("{:?}", std::thread::current().id());
     let n = thread
