@@ -1,11 +1,11 @@
 //! What a person or the file says happened to a token, recorded once and acted upon at once.
 
 pub mod clock;
+pub mod datapass;
 pub mod export;
 mod handover;
 pub mod import;
 pub mod jwt;
-pub mod datapass;
 pub mod links;
 pub mod reconcile;
 mod report;

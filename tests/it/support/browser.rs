@@ -1,4 +1,4 @@
-//! Debian's Chromium without a screen, steered through WebDriver (W3C) by a keyboard.
+//! Debian's Chromium without a screen, steered through `WebDriver` (W3C) by a keyboard.
 //!
 //! Only with `JETOND_TEST_REAL=1`. What a page says is waited for by the browser itself.
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::debian;
 
-/// The keys of WebDriver that have no letter.
+/// The keys of `WebDriver` that have no letter.
 pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const SHIFT: &str = "\u{e008}";
