@@ -80,6 +80,10 @@ fn with_names(command: clap::Command, file: Option<&PathBuf>, lang: Lang) -> cla
                     let tokens = file.as_deref().map(|file| tokens(file, start));
                     beginning(start, tokens.unwrap_or_default())
                 })),
+                "NUMBER" => arg.add(ArgValueCompleter::new(move |start: &OsStr| {
+                    let numbers = file.as_deref().map(numbers);
+                    beginning(start, numbers.unwrap_or_default())
+                })),
                 "MAIL" | "MAILS" => arg.add(ArgValueCompleter::new(move |start: &OsStr| {
                     let mails = file.as_deref().map(|file| mails(file, lang));
                     beginning(start, mails.unwrap_or_default())
@@ -110,6 +114,16 @@ fn tokens(file: &Path, start: &OsStr) -> Vec<(String, String)> {
     let start = start.to_string_lossy();
     let on_record = in_store(&seen, async |store| store.names_of_tokens(&start).await);
     on_record.unwrap_or(seen.tokens)
+}
+
+/// The numbers of which Data Pass spoke, each with the tokens that have it.
+fn numbers(file: &Path) -> Vec<(String, String)> {
+    let Some(seen) = config::glance(file) else {
+        return Vec::new();
+    };
+    let requests = in_store(&seen, async |store| store.webhook_requests().await);
+    let named = requests.unwrap_or_default().into_iter();
+    named.map(|r| (r.number, r.tokens.join(", "))).collect()
 }
 
 /// The numbers of the mails that are not settled, with whom they are for and their state.

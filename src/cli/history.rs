@@ -64,6 +64,7 @@ fn who(who: &str) -> Text {
     match who {
         "file" => text!("file", "fichier"),
         "daemon" => text!("daemon", "service"),
+        "webhook" => text!("Data Pass", "Data Pass"),
         "mail" => text!("mail", "courriel"),
         who => text!("{who}", "{who}"),
     }
@@ -129,6 +130,30 @@ fn said(e: &Event, calendar: &Calendar) -> Text {
         "recipient_removed" => {
             let who = word("recipient");
             text!("recipient removed: {who}", "destinataire retiré : {who}")
+        }
+        "webhook_received" => {
+            let (number, event) = (word("number"), word("event"));
+            let on = day(&e.detail["fired_at"], calendar);
+            text!(
+                "request {number}: {event}, of {on}",
+                "demande {number} : {event}, du {on}"
+            )
+        }
+        "webhook_tested" => text!("test call answered", "appel d’essai reçu"),
+        "webhook_refused" => {
+            let (why, n) = (word("reason"), number("in_this_hour"));
+            text!(
+                "webhook refused: {why} ({n} in this hour)",
+                "webhook refusé : {why} ({n} dans l’heure)"
+            )
+        }
+        "adopted" => {
+            let number = word("number");
+            let until = day(&e.detail["expires"], calendar);
+            text!(
+                "made from request {number}, expires {until}",
+                "issu de la demande {number}, expire le {until}"
+            )
         }
         "stages_changed" => {
             let stages = word("stages");

@@ -10,6 +10,7 @@ mod check;
 mod complete;
 mod completions;
 mod config_show;
+mod datapass;
 mod demo;
 mod explain;
 mod export;
@@ -136,6 +137,9 @@ enum Command {
     Export(export::Args),
     /// Make a person a pseudonym in everything that is on record
     Forget(forget::Args),
+    /// Look at what Data Pass said by webhook, and make tokens of it
+    #[command(subcommand)]
+    Datapass(datapass::Args),
     /// Copy the store while mails leave; prove a copy; put one back
     Backup(backup::Args),
     /// Look at the configuration
@@ -268,6 +272,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Import(args) => import::run(&args, context).await,
         Command::Export(args) => export::run(&args, context).await,
         Command::Forget(args) => forget::run(&args, context).await,
+        Command::Datapass(args) => datapass::run(&args, context).await,
         Command::Backup(args) => backup::run(&args, context).await,
         Command::Config(config_show::Args::Show) => config_show::run(context),
         Command::Completions(args) => completions::run(&args, context),

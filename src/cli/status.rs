@@ -61,6 +61,8 @@ struct Picture {
     unreachable: Vec<Unreachable>,
     waiting: Waiting,
     expired: u32,
+    /// Requests of which Data Pass spoke and that no token has the number of.
+    unknown: u32,
     ills: Vec<Ill>,
 }
 
@@ -168,6 +170,7 @@ async fn look(
         waiting: store.waiting(now - Duration::days(1)).await?,
         expired: store.standing(now, [now; 3]).await?.expired,
         unreachable: reach::unreachable(store, config, now).await?,
+        unknown: store.unknown_numbers().await?,
         ills,
         of: view.of,
         vitals,
@@ -256,6 +259,7 @@ fn as_json(p: &Picture, calendar: &Calendar, now: DateTime<Utc>, lang: Lang) -> 
         "ills": ills.collect::<Vec<_>>(),
         "oldest_open_mail": p.waiting.oldest.map(at),
         "expired_tokens": p.expired,
+        "unknown_requests": p.unknown,
         "uncovered": p.vitals.uncovered.len(),
         "uncovered_notices": uncovered.collect::<Vec<_>>(),
         "tokens_out_of_reach": p.vitals.out_of_reach,
@@ -390,6 +394,16 @@ fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> Vec<(Text, Tex
             text!("{n}, not renewed", "{n}, à renouveler ou à retirer"),
         );
         facts.insert(3, row);
+    }
+    if p.unknown > 0 {
+        let n = p.unknown;
+        facts.push((
+            text!("Data Pass", "Data Pass"),
+            text!(
+                "requests without a token: {n} (`jetond datapass list`)",
+                "demandes sans jeton : {n} (`jetond datapass list`)"
+            ),
+        ));
     }
     if let Some(oldest) = p.waiting.oldest {
         let since = minute(oldest);

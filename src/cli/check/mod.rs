@@ -2,6 +2,7 @@
 //!
 //! Nothing is written, and nothing leaves the machine without `--online`.
 
+mod datapass;
 mod domain;
 mod imported;
 mod online;
@@ -163,6 +164,8 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             ),
         )
     }));
+
+    findings.extend(datapass::look(config));
 
     let exit = findings
         .iter()

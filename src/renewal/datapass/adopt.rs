@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::{Rules, carry_out, recorded};
+use super::{Rules, carry_out, payload, recorded};
 use crate::domain::address::Address;
 use crate::domain::datapass::fold::{Fold, Standing, fold};
 use crate::domain::datapass::merge;
@@ -214,9 +214,15 @@ fn declare(folded: &Fold, rules: &Rules, wish: &Wish) -> std::result::Result<Dec
 }
 
 /// The numbers nearest to one that is not known, the nearest first.
-fn nearest(number: &str, mut known: Vec<String>) -> Vec<String> {
+pub fn nearest(number: &str, mut known: Vec<String>) -> Vec<String> {
     known.sort_by_key(|k| strsim::damerau_levenshtein(number, k));
     known.retain(|k| strsim::damerau_levenshtein(number, k) <= 2);
     known.truncate(3);
     known
+}
+
+/// A name as it can stand in a mail, on one line; `None`: nothing is left of it, or it looks like
+/// a token itself.
+pub fn name(written: &str) -> Option<String> {
+    payload::words(written)
 }

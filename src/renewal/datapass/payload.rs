@@ -186,7 +186,7 @@ fn contact(role: Role, of: &Map<String, Value>, prefix: &str) -> Option<Contact>
 }
 
 /// A name as it can stand in a mail, on one line; nothing that looks like a token itself.
-fn words(written: &str) -> Option<String> {
+pub(super) fn words(written: &str) -> Option<String> {
     if looks_like_jwt(written) {
         return None;
     }

@@ -1,11 +1,15 @@
 //! Webhooks sent to the real daemon by an HTTP client: what is taken, what is refused, and that
 //! nothing is lost when the store cannot be written.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use super::hooks::{Hooked, event, signature, signed, write_secret};
+use super::hooks::{Hooked, config, event, signature, signed, write_secret};
 use crate::support::http_client::{request, talk};
+use crate::support::program::{Program, Running};
+use crate::web::own_address;
 
 /// The body of the documentation's vector, and its signature with `secret`.
 const VECTOR: &str = r#"{"event":"approve","fired_at":1628253953,"model_type":"authorization_request/api_entreprise","model_id":9001,"data":{"id":9001,"state":"validated"}}"#;
@@ -268,4 +272,96 @@ async fn only_what_is_used_is_stored() {
     assert!(!stored.contains("\"secret\""));
     let logged: Value = json!(hooked.journal());
     assert!(!logged.to_string().contains("canary"));
+}
+
+/// The daemon on a disk of two megabytes, which is filled and emptied by writing into `go`; the
+/// answer comes from `done`. What is on the disk at the end is copied beside it.
+const ON_A_SMALL_DISK: &str = r#"
+    mkdir disk && mount -t tmpfs -o size=2m tmpfs disk || exit 99
+    sed -i 's/\[mail\]/[store]\nurl = "sqlite:disk\/jetond.db"\n[mail]/' config.toml
+    (
+        read x < go; dd if=/dev/zero of=disk/filler bs=1k 2>/dev/null; echo > done
+        read x < go; rm disk/filler; echo > done
+    ) &
+    "$0" run &
+    daemon=$!
+    trap 'kill -TERM $daemon' TERM
+    wait $daemon
+    wait $daemon
+    cp disk/jetond.db* .
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_answered_with_503_and_nothing_is_lost() {
+    let mounts = Command::new("unshare")
+        .args(["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
+        .output();
+    if !mounts.is_ok_and(|o| o.status.success()) {
+        return;
+    }
+    let at = own_address();
+    let datapass = "[datapass]\nsecrets = [{ file = \"secret\" }]\n";
+    let program = Program::new(&config(at, datapass));
+    let place = program.place().to_owned();
+    write_secret(&place, "secret", "secret");
+    let pipes = Command::new("mkfifo")
+        .args(["go", "done"])
+        .current_dir(&place)
+        .status();
+    assert!(pipes.unwrap().success());
+    let mut command = Command::new("unshare");
+    command
+        .args(["-m", "sh", "-c", ON_A_SMALL_DISK])
+        .arg(env!("CARGO_BIN_EXE_jetond"))
+        .current_dir(&place);
+    let running = Running::start(command);
+    running.wait_for("watching");
+    let hooked = Hooked {
+        program,
+        running,
+        at,
+    };
+    let turn = || {
+        std::fs::write(place.join("go"), "\n").unwrap();
+        std::fs::read(place.join("done")).unwrap();
+    };
+    let mut events = Vec::new();
+    let first = event("update", 9001, 0);
+    let padded = |n: usize| {
+        let mut event = first.clone();
+        event["fired_at"] = json!(first["fired_at"].as_u64().unwrap() - n as u64);
+        event["data"]["data"] = json!({"intitule": format!("{n} {}", "é".repeat(190))});
+        event
+    };
+    turn();
+    // What the log has room for is taken: all of it must be there at the end.
+    let refused = loop {
+        assert!(events.len() < 5_000, "the disk is never full");
+        match hooked.send(&padded(events.len())).await.status {
+            200 => events.push(padded(events.len())),
+            status => break status,
+        }
+    };
+    assert_eq!(refused, 503);
+    assert_eq!(
+        hooked.raw(None, "{}").await.status,
+        401,
+        "it goes on answering"
+    );
+    turn();
+    while hooked.send(&padded(events.len())).await.status != 200 {}
+    events.push(padded(events.len()));
+    hooked.running.signal("TERM");
+    let Hooked {
+        program, running, ..
+    } = hooked;
+    running.ended();
+    let store = jetond::store::Store::open_existing(&program.place().join("jetond.db"))
+        .await
+        .unwrap();
+    let kept = store.webhook_events("9001").await.unwrap();
+    store.close().await;
+    let fired: Vec<i64> = kept.iter().map(|e| e.fired_at.timestamp()).collect();
+    let sent = events.iter().rev().map(|e| e["fired_at"].as_i64().unwrap());
+    assert_eq!(fired, sent.collect::<Vec<_>>());
 }
