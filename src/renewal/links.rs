@@ -115,13 +115,13 @@ pub async fn say(
         tx.rollback().await?;
         return Ok(Heard::Gone);
     };
+    if is_said(&opened, saying) {
+        tx.rollback().await?;
+        return Ok(Heard::Recorded(Box::new(opened)));
+    }
     let who = Who::Recipient(opened.reader.key.clone());
     let verb = match saying {
         Saying::NotForMe => None,
-        _ if is_said(&opened, saying) => {
-            tx.rollback().await?;
-            return Ok(Heard::Recorded(Box::new(opened)));
-        }
         Saying::Filed(reference) => Some(Verb::File(Filing {
             reference: reference.as_ref().map(|r| r.as_str().to_owned()),
             ..Filing::default()
@@ -150,10 +150,11 @@ pub async fn say(
         }
         Err(refused) => {
             tx.rollback().await?;
-            Ok(match refused {
-                Refused::NotLater { recorded, .. } => Heard::NotLater(recorded),
-                // A ticket of an active token in its present period leaves no other reason.
-                _ => Heard::Gone,
+            // A ticket of an active token in its present period leaves no other reason.
+            Ok(if let Refused::NotLater { recorded, .. } = refused {
+                Heard::NotLater(recorded)
+            } else {
+                Heard::Gone
             })
         }
     }
