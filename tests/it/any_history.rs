@@ -1,18 +1,22 @@
-//! After any sequence of verbs, links, reloads, passes and crashes: nothing owed is uncovered,
+//! After any sequence of verbs, links, imports, reloads, passes and crashes: nothing owed is uncovered,
 //! nothing leaves for a token that is not watched, nothing early leaves for one that is silent,
 //! and no stage is told twice to one recipient in one period.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
+use jetond::app;
 use jetond::domain::lifecycle::{LAST_WORDS, State, Who};
+use jetond::renewal::import::{self, Absent, Earlier, Order, Wish};
 use jetond::renewal::verbs::{self, Filing, Hand, Renewal, Verb};
 use jetond::store::record::Notice;
 use proptest::prelude::*;
 
 use crate::support::daemon::{Town, at, head, token};
 
-const IDS: [&str; 4] = ["a", "b", "c", "d"];
+const IDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+/// So many of them, the first, may stand in the file.
+const IN_FILE: usize = 4;
 const PEOPLE: [&str; 3] = ["c@ville.example", "t@editeur.example", "m@ville.example"];
 /// A Monday, 10:30 in Paris; days are counted from here.
 const BEGIN: &str = "2026-09-07T08:30:00Z";
@@ -24,12 +28,23 @@ enum Event {
     Said(usize, Said, By),
     /// The file is edited: a token's expiry in days, or none; who is told, in bits.
     Edited(usize, Option<i64>, usize),
+    /// A list is imported: tokens with their expiry in days and who is told, in bits; what
+    /// becomes of those that it does not have.
+    Imported(Vec<(usize, i64, usize)>, Missing),
     /// Days go by, with a pass each morning.
     Days(u8),
     /// The daemon ends with mails taken up, and starts again.
     Crash,
     /// The daemon is down for days.
     Down(u8),
+}
+
+/// What a list does to imported tokens that it does not have.
+#[derive(Debug, Clone, Copy)]
+enum Missing {
+    Stay,
+    Leave,
+    LeaveAllTheSame,
 }
 
 /// Of whom a token hears it.
@@ -77,10 +92,18 @@ fn said() -> impl Strategy<Value = Said> {
 
 fn event() -> impl Strategy<Value = Event> {
     let by = prop_oneof![Just(By::Person), Just(By::Link), Just(By::DataPass)];
+    let row = (0..IDS.len(), -40_i64..400, 0_usize..8);
+    let rows = proptest::collection::vec(row, 0..4);
+    let missing = prop_oneof![
+        Just(Missing::Stay),
+        Just(Missing::Leave),
+        Just(Missing::LeaveAllTheSame)
+    ];
     let expiry = prop_oneof![1 => Just(None), 5 => (-40_i64..200).prop_map(Some)];
     prop_oneof![
         5 => (0..IDS.len(), said(), by).prop_map(|(t, s, by)| Event::Said(t, s, by)),
-        2 => (0..IDS.len(), expiry, 0_usize..8).prop_map(|(t, e, p)| Event::Edited(t, e, p)),
+        2 => (0..IN_FILE, expiry, 0_usize..8).prop_map(|(t, e, p)| Event::Edited(t, e, p)),
+        3 => (rows, missing).prop_map(|(r, m)| Event::Imported(r, m)),
         5 => (1_u8..25).prop_map(Event::Days),
         1 => Just(Event::Crash),
         1 => (1_u8..60).prop_map(Event::Down),
@@ -148,6 +171,7 @@ impl World {
                     self.town.reload(&written(&self.file)).await;
                 }
             }
+            Event::Imported(rows, missing) => self.import(rows, *missing).await,
             Event::Days(days) => {
                 for _ in 0..*days {
                     self.town.now += Duration::days(1);
@@ -206,6 +230,45 @@ impl World {
         let done = verbs::act(store, &hand, token, &verb).await.unwrap();
         // A refusal, and what is on record already, change nothing.
         if !done.is_ok_and(|done| done.changed()) {
+            assert_eq!(self.notices().await, before);
+        }
+    }
+
+    async fn import(&self, rows: &[(usize, i64, usize)], missing: Missing) {
+        let mut list = String::from("id,datapass_id,expires,recipients\n");
+        for (token, expires, people) in rows {
+            let told: Vec<&str> = (0..3)
+                .filter(|p| people & (1 << p) != 0)
+                .map(|p| PEOPLE[p])
+                .collect();
+            let expires = day(*expires).format("%Y-%m-%d");
+            let (id, number, told) = (IDS[*token], 500 + token, told.join(";"));
+            list += &format!("{id},{number},{expires},{told}\n");
+        }
+        let config = self.town.config();
+        let calendar = &config.calendar;
+        let rows = import::read(list.as_bytes(), Order::Unknown, calendar).unwrap();
+        let hand = import::Hand {
+            house: app::house(config),
+            wish: Wish {
+                client: None,
+                people: &[],
+                earlier: Earlier::Refused,
+            },
+            absent: match missing {
+                Missing::Stay => Absent::Kept,
+                Missing::Leave => Absent::Archived,
+                Missing::LeaveAllTheSame => Absent::ArchivedAllTheSame,
+            },
+            who: Who::Import("list.csv".to_owned()),
+            now: self.town.now,
+        };
+        let before = self.notices().await;
+        let store = self.town.store();
+        let done = import::import(store, &hand, &rows.rows, |_, _| {})
+            .await
+            .unwrap();
+        if done.is_err() {
             assert_eq!(self.notices().await, before);
         }
     }
