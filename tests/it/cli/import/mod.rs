@@ -2,6 +2,7 @@
 //! program on a real store.
 
 mod canary;
+mod faults;
 mod forms;
 mod life;
 mod sync;
