@@ -37,9 +37,17 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         .unwrap_or_else(|| Schedule::always(config.stages.clone()));
     let notices = view.store.notices(token.no, token.period_no).await?;
     let former = view.store.former_people(token.no).await?;
+    let said = view.store.said(token.no).await?;
     let mut lines = Vec::new();
     for person in people.iter().filter(|p| wanted(args, p)) {
-        lines.extend(lines_of(&token, person, &schedule, &notices, calendar, now));
+        lines.extend(lines_of(
+            &token,
+            person,
+            &schedule,
+            &notices,
+            said.first(),
+            (calendar, now),
+        ));
     }
     for person in former.iter().filter(|p| wanted(args, p)) {
         let theirs = notices.iter().filter(|n| n.recipient == person.key);

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::cli::list::quiet;
+use crate::cli::show::silent;
 use crate::cli::{when, words};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::domain::lifecycle::{State, Suppression};
-use crate::domain::schedule::{self, Due, Told};
+use crate::domain::schedule::{self, Due, End, Told};
 use crate::domain::stage::{Schedule, Stage};
 use crate::store::outbox::{MailState, Person};
+use crate::store::quiet::Said;
 use crate::store::record::{Notice, Token};
 
 /// Of an endless schedule, the stages of this time ahead are shown.
@@ -33,8 +36,8 @@ pub(super) fn lines_of(
     person: &Person,
     schedule: &Schedule,
     notices: &[Notice],
-    calendar: &Calendar,
-    now: DateTime<Utc>,
+    said: Option<&Said>,
+    (calendar, now): (&Calendar, DateTime<Utc>),
 ) -> Vec<Line> {
     let on_record: HashMap<i32, &Notice> = notices
         .iter()
@@ -57,6 +60,7 @@ pub(super) fn lines_of(
         told: &told,
         schedule,
         calendar,
+        said,
         due: schedule::due_for(schedule, &token.period, &told, &came),
     };
     stages
@@ -85,6 +89,8 @@ struct Plan<'a> {
     told: &'a Told,
     schedule: &'a Schedule,
     calendar: &'a Calendar,
+    /// What silences the early stages.
+    said: Option<&'a Said>,
     /// The stages that have come for them.
     due: Vec<Due>,
 }
@@ -118,6 +124,18 @@ impl Plan<'_> {
                 "aucun : déclaré plus d’un an après son expiration"
             );
             return ("not_mailed", why);
+        }
+        if token.period.end == End::Revoked && stage.days() < 1 {
+            let end = when::day(token.period.expires, self.calendar);
+            let why = text!(
+                "none: the token is revoked on {end}",
+                "aucun : le jeton est révoqué le {end}"
+            );
+            return ("stopped", why);
+        }
+        if let Some(said) = self.said.filter(|s| quiet(s).silences(stage, slot)) {
+            let why = text!("silent: {{}}", "silence : {{}}").with(&silent(said, self.calendar));
+            return ("silent", why);
         }
         if slot > now {
             let days = self.calendar.days_between(slot, token.period.expires);

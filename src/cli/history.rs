@@ -60,14 +60,99 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
 }
 
 /// Who acted: `user:NAME` and what is not known stay as they are.
-fn who(who: &str) -> Text {
+pub(super) fn who(who: &str) -> Text {
     match who {
         "file" => text!("file", "fichier"),
         "daemon" => text!("daemon", "service"),
         "webhook" => text!("Data Pass", "Data Pass"),
         "mail" => text!("mail", "courriel"),
-        who => text!("{who}", "{who}"),
+        "webhook" => text!("Data Pass", "Data Pass"),
+        who => match who.split_once(':') {
+            Some(("recipient", key)) => text!("recipient {key}", "destinataire {key}"),
+            Some(("import", name)) => text!("import {name}", "import {name}"),
+            Some(_) | None => text!("{who}", "{who}"),
+        },
     }
+}
+
+/// What a token was said to be filed, declared or put off, in the state that an event left or
+/// found.
+fn said_of(e: &Event, state: &str, kind: &str) -> serde_json::Value {
+    let said = e.detail[state]["said"].as_array();
+    let found = said.and_then(|s| s.iter().find(|s| s["kind"] == kind));
+    found.cloned().unwrap_or_default()
+}
+
+/// The events that a verb records; `None` for another word.
+fn verb(e: &Event, calendar: &Calendar) -> Option<Text> {
+    let expires = |when: &str| day(&e.detail[when]["expires"], calendar);
+    Some(match e.what.as_str() {
+        "superseded" => {
+            let by = e.detail["after"]["superseded_by"]
+                .as_str()
+                .unwrap_or_default();
+            text!("superseded by {by}", "remplacé par {by}")
+        }
+        "filed" => {
+            let filed = said_of(e, "after", "filed");
+            let on = day(&filed["filed_at"], calendar);
+            let mut said = text!("request filed on {on}", "demande déposée le {on}");
+            if let Some(by) = filed["filed_by"].as_str() {
+                said = text!("{{}} by {by}", "{{}} par {by}").with(&said);
+            }
+            if let Some(no) = filed["reference"].as_str() {
+                said = text!("{{}}, reference {no}", "{{}}, référence {no}").with(&said);
+            }
+            said
+        }
+        "filed_undone" => text!("not filed after all", "finalement pas déposée"),
+        "filed_refused" => text!("request refused", "demande refusée"),
+        "renewal_declared" => {
+            let declared = said_of(e, "after", "declared");
+            match declared["expires"].as_str() {
+                Some(_) => {
+                    let until = day(&declared["expires"], calendar);
+                    text!(
+                        "renewal declared until {until}, to be confirmed",
+                        "renouvellement déclaré jusqu’au {until}, à confirmer"
+                    )
+                }
+                None => text!(
+                    "renewal declared, to be confirmed",
+                    "renouvellement déclaré, à confirmer"
+                ),
+            }
+        }
+        "declaration_undone" => text!(
+            "declaration of a renewal taken back",
+            "déclaration de renouvellement retirée"
+        ),
+        "snoozed" => {
+            let until = day(&said_of(e, "after", "snoozed")["until"], calendar);
+            text!("put off until {until}", "en sommeil jusqu’au {until}")
+        }
+        "snooze_undone" => text!("put off no longer", "plus en sommeil"),
+        "snooze_ended" => text!("the snooze ended", "fin du sommeil"),
+        "revocation_planned" => {
+            let (before, after) = (expires("before"), expires("after"));
+            text!(
+                "to be revoked: {before} → {after}",
+                "à révoquer : {before} → {after}"
+            )
+        }
+        "revoked" => text!("revoked", "révoqué"),
+        "archived" if e.who != "file" => text!("archived", "archivé"),
+        "restored" if e.who != "file" => text!("watched again", "de nouveau surveillé"),
+        "file_updated" => {
+            let (file, line) = (&e.detail["file"], &e.detail["line"]);
+            let file = file.as_str().unwrap_or_default();
+            text!(
+                "date written to {file}:{line}",
+                "date écrite dans {file}:{line}"
+            )
+        }
+        _ => return None,
+    })
 }
 
 /// The local date of an instant in an event's detail.
@@ -80,6 +165,9 @@ fn day(instant: &serde_json::Value, calendar: &Calendar) -> String {
 }
 
 fn said(e: &Event, calendar: &Calendar) -> Text {
+    if let Some(said) = verb(e, calendar) {
+        return said;
+    }
     let word = |key: &str| e.detail[key].as_str().unwrap_or_default().to_owned();
     let number = |key: &str| e.detail[key].as_i64().unwrap_or_default();
     let expires = |when: &str| day(&e.detail[when]["expires"], calendar);

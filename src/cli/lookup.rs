@@ -1,8 +1,9 @@
 //! What a person named on the command line: a token by its id, a recipient by an address.
 
 use crate::cli::{Exit, Failure};
+use crate::config::Config;
 use crate::domain::address::Address;
-use crate::domain::language::text;
+use crate::domain::language::{looks_like_jwt, text};
 use crate::store::Store;
 use crate::store::outbox::Person;
 use crate::store::record::Token;
@@ -13,7 +14,7 @@ pub(super) async fn token(store: &Store, id: &str) -> Result<Token, Failure> {
         return Ok(token);
     }
     let known: Vec<String> = store.tokens().await?.into_iter().map(|t| t.id).collect();
-    Err(no_such_token(id, &known))
+    Err(no_such_token(id, &known, None))
 }
 
 /// A token and the people told about it, the demandeur first.
@@ -53,8 +54,33 @@ pub(super) fn not_told(people: &[Person]) -> Failure {
     ))
 }
 
-/// A token that does not exist, with the nearest id that does.
-fn no_such_token(id: &str, known: &[String]) -> Failure {
+/// A token that is not on record: with the nearest id that is, or, where the file declares it
+/// since, how to have it taken over. A text that looks like a token itself is not repeated.
+pub(super) fn no_such_token(id: &str, known: &[String], file: Option<&Config>) -> Failure {
+    if looks_like_jwt(id) {
+        return Failure::usage(text!(
+            "this is the text of a token, where its id belongs",
+            "c’est le texte d’un jeton, à la place de son identifiant"
+        ))
+        .hint(text!(
+            "the command line is on show to others: `jetond list --all` shows the ids, `jetond renew ID --jwt -` reads a token from standard input",
+            "la ligne de commande est visible d’autrui : `jetond list --all` affiche les identifiants, `jetond renew ID --jwt -` lit un jeton sur l’entrée standard"
+        ));
+    }
+    if file.is_some_and(|c| c.tokens.iter().any(|t| t.id.as_str() == id)) {
+        return Failure::new(
+            Exit::NotFound,
+            "not_found",
+            text!(
+                "`{id}` is in the file, and not on record yet",
+                "`{id}` est dans le fichier, et pas encore enregistré"
+            ),
+        )
+        .hint(text!(
+            "have the file taken over first: `jetond reload`, or without a daemon `jetond run --once`",
+            "faire d’abord relire le fichier : `jetond reload`, ou sans service `jetond run --once`"
+        ));
+    }
     let near = known
         .iter()
         .map(|k| (strsim::damerau_levenshtein(id, k), k))

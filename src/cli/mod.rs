@@ -16,6 +16,7 @@ mod explain;
 mod export;
 mod failure;
 mod fate;
+mod filed;
 mod forget;
 mod history;
 mod import;
@@ -33,13 +34,19 @@ mod preview;
 mod reach;
 mod release;
 mod reload;
+mod renew;
+mod restore;
+mod revoke;
 mod run;
 mod secret_input;
 mod send_test;
 mod show;
 mod simulate;
+mod snooze;
 mod status;
+mod supersede;
 mod usage;
+mod verb;
 mod when;
 mod words;
 
@@ -129,8 +136,20 @@ enum Command {
     /// Look at the mails that are not settled, and act on them
     #[command(subcommand)]
     Outbox(outbox::Args),
-    /// Archive the tokens that are missing from the file
+    /// The same token lives on: give its new date
+    Renew(renew::Args),
+    /// Another token takes the place of this one
+    Supersede(supersede::Args),
+    /// The renewal request was filed, or refused
+    Filed(filed::Args),
+    /// Put off the early reminders of a token
+    Snooze(snooze::Args),
+    /// The token is revoked, now or on a day to come
+    Revoke(revoke::Args),
+    /// Put a token away, or all that are missing from the file
     Archive(archive::Args),
+    /// Have a token watched again that was archived, revoked or superseded
+    Restore(restore::Args),
     /// Take a list of tokens over: CSV, JSON lines, or tokens (JWT) on standard input
     Import(import::Args),
     /// Write the tokens that are watched as a list that `import` reads back
@@ -268,6 +287,12 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Simulate(args) => simulate::run(&args, context).await,
         Command::SendTest(args) => send_test::run(&args, context).await,
         Command::Outbox(args) => outbox::run(&args, context).await,
+        Command::Renew(args) => renew::run(&args, context).await,
+        Command::Supersede(args) => supersede::run(&args, context).await,
+        Command::Filed(args) => filed::run(&args, context).await,
+        Command::Snooze(args) => snooze::run(&args, context).await,
+        Command::Revoke(args) => revoke::run(&args, context).await,
+        Command::Restore(args) => restore::run(&args, context).await,
         Command::Archive(args) => archive::run(&args, context).await,
         Command::Import(args) => import::run(&args, context).await,
         Command::Export(args) => export::run(&args, context).await,

@@ -10,6 +10,7 @@ use crate::cli::{At, Context, Exit, Failure, letter, when};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::language::{Lang, Text, text};
+use crate::domain::lifecycle::Who;
 use crate::store::Store;
 use crate::store::mailbook::{MailRow, Refusal, Which};
 use crate::store::outbox::MailState;
@@ -315,10 +316,15 @@ pub(super) fn said_if_dry(dry_run: bool, context: &Context) {
 
 /// Who acts, for the journal.
 pub(super) fn who() -> String {
-    let user = std::env::var("SUDO_USER")
+    Who::User(user()).to_string()
+}
+
+/// The person who acts, by the name of the system.
+pub(super) fn user() -> String {
+    std::env::var("SUDO_USER")
         .or_else(|_| std::env::var("USER"))
-        .or_else(|_| std::env::var("LOGNAME"));
-    format!("user:{}", user.unwrap_or_else(|_| "unknown".to_owned()))
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "unknown".to_owned())
 }
 
 fn row(m: &MailRow, config: &Config) -> Value {

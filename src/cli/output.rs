@@ -132,6 +132,13 @@ impl Out {
         let _ = writeln!(anstream::stderr(), "{}", self.pick(text));
     }
 
+    /// A question for the person at the terminal; the answer follows on its line.
+    pub(super) fn ask(&self, question: &Text) {
+        let mut stderr = anstream::stderr();
+        let _ = write!(stderr, "{}", self.pick(question));
+        let _ = stderr.flush();
+    }
+
     /// Diagnostics of the config: drawn on a terminal, a line each elsewhere.
     pub(super) fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &[Source]) {
         if diagnostics.is_empty() {

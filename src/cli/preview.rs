@@ -53,6 +53,8 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         .await?
         .unwrap_or_else(|| Schedule::always(config.stages.clone()));
     let (stage, sent_at) = moment(args, &config, &schedule, &token, reader, now);
+    let said = store.said(token.no).await?;
+    let filed_at = said.iter().find_map(|s| s.filed_at);
     let mail = Claimed {
         no: 0,
         fence: 0,
@@ -66,7 +68,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         deferrals: 0,
         deferred_since: None,
     };
-    let matter = Matter::alone(carried(&token, reader, stage), people.clone());
+    let matter = Matter::alone(carried(&token, reader, stage, filed_at), people.clone());
     let addressed = app::desk(&config)
         .address(&mail, &matter, sent_at)?
         .ok_or_else(|| Failure::unexpected("a preview carries one notice"))?;
@@ -130,7 +132,12 @@ fn moment(
     next.map_or((Stage::new(0), now), |due| (due.stage, due.slot))
 }
 
-fn carried(token: &Token, reader: &Person, stage: Stage) -> HashMap<i64, Vec<Carried>> {
+fn carried(
+    token: &Token,
+    reader: &Person,
+    stage: Stage,
+    filed_at: Option<DateTime<Utc>>,
+) -> HashMap<i64, Vec<Carried>> {
     let one = Carried {
         mail: 0,
         token: token.no,
@@ -144,7 +151,7 @@ fn carried(token: &Token, reader: &Person, stage: Stage) -> HashMap<i64, Vec<Car
         opened_at: token.period.opened_at,
         dated_at: token.period.dated_at,
         end: token.period.end,
-        filed_at: None,
+        filed_at,
         declared_at: token.declared_at,
         datapass_id: token.facts.datapass_id.clone(),
         jti: token.jti.clone(),

@@ -89,7 +89,6 @@ fn whole(mut file: File) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 /// One token's text on standard input; what is unusual about it is told on stderr.
-#[expect(dead_code, reason = "`renew --jwt -` is to read it")]
 pub(super) fn one_jwt(context: &Context) -> Result<Claims, Failure> {
     let bytes = read(Path::new("-"), context)?;
     let refused = |why: &NoToken| Failure::new(Exit::Refused, "no_token", why.said());

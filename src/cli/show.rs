@@ -1,20 +1,27 @@
-//! `show ID`: one token as it is on record, and who is told about it.
+//! `show ID`: one token as it is on record, where each value comes from, and who is told about
+//! it.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::cli::list::{condition, view};
 use crate::cli::lookup::token_and_people;
-use crate::cli::{At, Context, Exit, Failure, reach, when, words};
-use crate::config::Config;
+use crate::cli::verb::{chain, told};
+use crate::cli::{At, Context, Exit, Failure, history, reach, when, words};
+use crate::config::{Config, Place};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
-use crate::domain::lifecycle::{By, Origin, State};
+use crate::domain::lifecycle::{By, Origin, Silence, State};
 use crate::domain::link::LinkTemplate;
 use crate::domain::schedule;
 use crate::domain::token::{DatapassId, Jti};
 use crate::domain::urgency::Urgency;
+use crate::store::declared::RecipientOrigin;
+use crate::store::lineage::Link;
 use crate::store::outbox::Person;
+use crate::store::quiet::Said;
 use crate::store::record::Token;
 use crate::store::unreachable::Unreachable;
 
@@ -27,24 +34,50 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
-    let config = context.config()?;
+    let loaded = context.load()?;
+    let config = &loaded.config;
     let now = args.at.now(&config.calendar)?;
-    let view = view(&config, context, now).await?;
+    let view = view(config, context, now).await?;
     let (token, people) = token_and_people(&view.store, &args.id).await?;
-    let former = view.store.former_people(token.no).await?;
-    let link = link(&token, &config.renewal.url);
+    let number = config.tokens.iter().position(|t| t.id.as_str() == token.id);
     let mut unreachable = view.store.unreachable(now).await?;
     unreachable.retain(|u| people.iter().any(|p| p.key == u.recipient));
+    let shown = Shown {
+        link: link(&token, &config.renewal.url),
+        said: view.store.said(token.no).await?,
+        chain: chain::of(&view.store, &token.id).await?,
+        origins: view.store.origins(token.no).await?,
+        place: number.map(|no| loaded.place_of(no)),
+        former: view.store.former_people(token.no).await?,
+        token,
+        people,
+    };
     if context.out.json {
-        let row = as_json(&token, &people, &former, link, &config, now);
-        let row = with_marks(row, &people, &unreachable, &config.calendar);
+        let row = as_json(&shown, config, now);
+        let row = with_marks(row, &shown.people, &unreachable, &config.calendar);
         context.out.data("show", vec![row])?;
         return Ok(Exit::Done);
     }
-    print_facts(&token, link, &config.calendar, context, now)?;
-    print_people(&people, &former, context)?;
-    print_unreachable(&people, &unreachable, &config.calendar, context)?;
+    print_facts(&shown, &config.calendar, context, now)?;
+    print_people(&shown, context)?;
+    print_unreachable(&shown.people, &unreachable, &config.calendar, context)?;
     Ok(Exit::Done)
+}
+
+/// Everything about one token.
+struct Shown {
+    token: Token,
+    link: Option<String>,
+    /// What silences its early stages.
+    said: Vec<Said>,
+    /// Which token took whose place; empty where it is alone.
+    chain: Vec<Link>,
+    people: Vec<Person>,
+    /// Where the people come from, by their keys.
+    origins: HashMap<String, RecipientOrigin>,
+    former: Vec<Person>,
+    /// Where the file declares it.
+    place: Option<Place>,
 }
 
 /// The row with who of its recipients cannot be reached.
@@ -96,19 +129,14 @@ fn link(token: &Token, template: &LinkTemplate) -> Option<String> {
     template.fill(datapass_id.as_ref(), jti.as_ref())
 }
 
-fn as_json(
-    t: &Token,
-    people: &[Person],
-    former: &[Person],
-    link: Option<String>,
-    config: &Config,
-    now: DateTime<Utc>,
-) -> Value {
+fn as_json(shown: &Shown, config: &Config, now: DateTime<Utc>) -> Value {
+    let Shown { token: t, .. } = shown;
     let at = |i| when::rfc3339(i, &config.calendar);
     let person = |p: &Person| {
         json!({
             "address": p.address, "name": p.name, "role": p.role, "language": p.language,
             "from_stage": p.from_stage, "since": at(p.since),
+            "origin": shown.origins.get(&p.key).map(|o| o.word()),
         })
     };
     json!({
@@ -128,8 +156,18 @@ fn as_json(
         "declared_at": at(t.declared_at),
         "period_opened_at": at(t.period.opened_at),
         "datapass_id": t.facts.datapass_id,
-        "link": link,
+        "link": shown.link,
         "jti": t.jti,
+        "scopes": t.scopes,
+        "fingerprint": t.fingerprint,
+        "dates_by": t.source,
+        "dates_at": at(t.period.dated_at),
+        "revoked_at_end": t.revoked_from.is_some(),
+        "revoked_from": t.revoked_from.map(at),
+        "superseded_by": t.superseded_by,
+        "chain": chain::rows(&shown.chain, &config.calendar),
+        "said": shown.said.iter().map(|s| told::said(s, &config.calendar)).collect::<Vec<_>>(),
+        "file": shown.place.as_ref().map(|p| json!({"file": p.file, "line": p.line, "column": p.column})),
         "siret": t.facts.siret,
         "client": t.facts.client,
         "client_name": t.facts.client_name,
@@ -137,26 +175,29 @@ fn as_json(
         "tags": t.facts.tags,
         "language": t.facts.language,
         "contact": t.facts.contact,
-        "recipients": people.iter().map(person).collect::<Vec<_>>(),
-        "former_recipients": former.iter().map(person).collect::<Vec<_>>(),
+        "recipients": shown.people.iter().map(person).collect::<Vec<_>>(),
+        "former_recipients": shown.former.iter().map(person).collect::<Vec<_>>(),
     })
 }
 
 fn print_facts(
-    t: &Token,
-    link: Option<String>,
+    shown: &Shown,
     calendar: &Calendar,
     context: &mut Context,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let lang = context.out.lang;
+    let Shown { token: t, .. } = shown;
     let none = || "—".to_owned();
+    let pick = |text: &Text| text.in_lang(lang).to_owned();
     let id = format!("{} — {}", t.id, t.facts.name);
     let mut facts = vec![
         (lang.pick("token", "jeton"), id),
         (
             lang.pick("state", "état"),
-            state(t, calendar, now).in_lang(lang).to_owned(),
+            state(t, &shown.said, calendar, now)
+                .in_lang(lang)
+                .to_owned(),
         ),
         (
             lang.pick("issued", "délivré"),
@@ -169,6 +210,10 @@ fn print_facts(
             lang.pick("expires", "expire"),
             end(t, calendar, now).in_lang(lang).to_owned(),
         ),
+        (
+            lang.pick("dates by", "dates par"),
+            pick(&dates_by(t, calendar)),
+        ),
         (lang.pick("period", "période"), {
             let (no, since) = (t.period_no, when::day(t.period.opened_at, calendar));
             text!("{no} (since {since})", "{no} (depuis le {since})")
@@ -177,7 +222,7 @@ fn print_facts(
         }),
         (
             lang.pick("origin", "origine"),
-            origin(t.origin).in_lang(lang).to_owned(),
+            pick(&from(t, shown.place.as_ref())),
         ),
         (
             "Data Pass",
@@ -185,11 +230,29 @@ fn print_facts(
         ),
         (
             lang.pick("link", "lien"),
-            link.unwrap_or_else(|| no_link().in_lang(lang).to_owned()),
+            shown
+                .link
+                .clone()
+                .unwrap_or_else(|| no_link().in_lang(lang).to_owned()),
         ),
         ("jti", t.jti.clone().unwrap_or_else(none)),
         ("SIRET", t.facts.siret.clone().unwrap_or_else(none)),
     ];
+    if let Some(scopes) = &t.scopes {
+        facts.push((lang.pick("scopes", "droits"), scopes.join(", ")));
+    }
+    for said in &shown.said {
+        facts.push((
+            lang.pick("silent", "silence"),
+            pick(&silent(said, calendar)),
+        ));
+    }
+    if !shown.chain.is_empty() {
+        facts.push((
+            lang.pick("chain", "chaîne"),
+            chain::drawn(&shown.chain, calendar),
+        ));
+    }
     if let Some(client) = &t.facts.client_name {
         facts.push((lang.pick("client", "client"), client.clone()));
     }
@@ -205,8 +268,8 @@ fn print_facts(
     Ok(context.out.facts(&facts)?)
 }
 
-fn state(t: &Token, calendar: &Calendar, now: DateTime<Utc>) -> Text {
-    let Text { en, fr } = condition(t, calendar, now);
+fn state(t: &Token, said: &[Said], calendar: &Calendar, now: DateTime<Utc>) -> Text {
+    let Text { en, fr } = condition(t, said.first(), calendar, now);
     let since = when::day(t.state_at, calendar);
     match (t.state, t.state_by) {
         // Since when it is to be renewed is the date of its expiry, not of its state.
@@ -228,7 +291,13 @@ fn state(t: &Token, calendar: &Calendar, now: DateTime<Utc>) -> Text {
 fn end(t: &Token, calendar: &Calendar, now: DateTime<Utc>) -> Text {
     let at = when::minute(t.period.expires, calendar);
     let Text { en, fr } = words::left(calendar.days_between(now, t.period.expires));
-    if t.file_expires.is_some_and(|f| f != t.period.expires) {
+    if let Some(former) = t.revoked_from {
+        let former = when::day(former, calendar);
+        text!(
+            "{at} — {en}: revoked from then on (it was to expire on {former})",
+            "{at} — {fr} : révoqué ensuite (il devait expirer le {former})"
+        )
+    } else if t.file_expires.is_some_and(|f| f != t.period.expires) {
         text!(
             "{at} — {en} (from the record; the file has another date)",
             "{at} — {fr} (d’après l’historique\u{a0}; le fichier porte une autre date)"
@@ -236,6 +305,54 @@ fn end(t: &Token, calendar: &Calendar, now: DateTime<Utc>) -> Text {
     } else {
         text!("{at} — {en}", "{at} — {fr}")
     }
+}
+
+/// Who said the dates, and when.
+fn dates_by(t: &Token, calendar: &Calendar) -> Text {
+    let on = when::day(t.period.dated_at, calendar);
+    text!("{{}}, {on}", "{{}}, {on}").with(&history::who(&t.source))
+}
+
+/// Where its name, numbers and labels come from.
+fn from(t: &Token, place: Option<&Place>) -> Text {
+    let origin = origin(t.origin);
+    match place {
+        Some(place) => {
+            let (file, line) = (&place.file, place.line);
+            text!("{{}} ({file}:{line})", "{{}} ({file}:{line})").with(&origin)
+        }
+        None => origin,
+    }
+}
+
+/// What silences the early stages, and who said so.
+pub(super) fn silent(said: &Said, calendar: &Calendar) -> Text {
+    let what = match said.kind {
+        Silence::Filed => told::filed(said, calendar),
+        Silence::Declared => match said.expires {
+            Some(until) => {
+                let until = when::day(until, calendar);
+                text!(
+                    "renewal declared until {until}, to be confirmed with `jetond renew`",
+                    "renouvellement déclaré jusqu’au {until}, à confirmer par `jetond renew`"
+                )
+            }
+            None => text!(
+                "renewal declared, to be confirmed with `jetond renew`",
+                "renouvellement déclaré, à confirmer par `jetond renew`"
+            ),
+        },
+        Silence::Snoozed => {
+            let until = said
+                .until
+                .map(|u| when::day(u, calendar))
+                .unwrap_or_default();
+            text!("put off until {until}", "en sommeil jusqu’au {until}")
+        }
+    };
+    text!("{{}} ({{}})", "{{}} ({{}})")
+        .with(&what)
+        .with(&history::who(&said.who))
 }
 
 fn origin(origin: Origin) -> Text {
@@ -246,6 +363,15 @@ fn origin(origin: Origin) -> Text {
     }
 }
 
+fn person_from(origin: RecipientOrigin) -> Text {
+    match origin {
+        RecipientOrigin::File => text!("file", "fichier"),
+        RecipientOrigin::Import => text!("import", "import"),
+        RecipientOrigin::Webhook => text!("Data Pass", "Data Pass"),
+        RecipientOrigin::Inherited => text!("superseded token", "jeton remplacé"),
+    }
+}
+
 fn no_link() -> Text {
     text!(
         "no Data Pass number: the mail names the dashboard",
@@ -253,12 +379,9 @@ fn no_link() -> Text {
     )
 }
 
-fn print_people(
-    people: &[Person],
-    former: &[Person],
-    context: &mut Context,
-) -> Result<(), Failure> {
+fn print_people(shown: &Shown, context: &mut Context) -> Result<(), Failure> {
     let lang = context.out.lang;
+    let Shown { people, former, .. } = shown;
     let row = |p: &Person| {
         let from = p.from_stage.map_or_else(
             || lang.pick("the first", "la première").to_owned(),
@@ -270,11 +393,23 @@ fn print_people(
             p.role.clone(),
             p.language.clone(),
             from,
+            shown
+                .origins
+                .get(&p.key)
+                .map(|o| person_from(*o).in_lang(lang).to_owned())
+                .unwrap_or_default(),
         ]
     };
     let head = lang.pick(
-        ["RECIPIENT", "NAME", "ROLE", "LANG", "FROM STAGE"],
-        ["DESTINATAIRE", "NOM", "RÔLE", "LANG", "DÈS L’ÉTAPE"],
+        ["RECIPIENT", "NAME", "ROLE", "LANG", "FROM STAGE", "ORIGIN"],
+        [
+            "DESTINATAIRE",
+            "NOM",
+            "RÔLE",
+            "LANG",
+            "DÈS L’ÉTAPE",
+            "ORIGINE",
+        ],
     );
     context.out.line("")?;
     let rows: Vec<Vec<String>> = people.iter().map(row).collect();

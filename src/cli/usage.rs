@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::Failure;
 use crate::config;
-use crate::domain::language::{Lang, Text, text};
+use crate::domain::language::{Lang, Text, looks_like_jwt, text};
 
 /// What was wished for on a command line that clap refused.
 pub(super) struct Wishes {
@@ -55,7 +55,7 @@ fn lang(written: &str) -> Option<Lang> {
 
 /// The failure that clap's error is.
 pub(super) fn failure(e: &clap::Error) -> Failure {
-    let about = |kind| e.get(kind).map(ToString::to_string).unwrap_or_default();
+    let about = |kind| shown(&e.get(kind).map(ToString::to_string).unwrap_or_default());
     let (arg, value) = (
         about(ContextKind::InvalidArg),
         about(ContextKind::InvalidValue).escape_debug().to_string(),
@@ -102,6 +102,15 @@ pub(super) fn failure(e: &clap::Error) -> Failure {
         ),
     };
     Failure::usage(message).hint(hint(e))
+}
+
+/// What was written, unless it looks like a token itself.
+fn shown(written: &str) -> String {
+    if looks_like_jwt(written) {
+        "***".to_owned()
+    } else {
+        written.to_owned()
+    }
 }
 
 /// What to write instead: the nearest word or the words that are possible, else the usage.

@@ -48,6 +48,20 @@ pub struct Place {
     pub(super) span: Range<usize>,
 }
 
+impl Place {
+    pub(super) fn of(span: &Span, sources: &[Source]) -> Self {
+        let Span { source, range } = span.clone();
+        let (line, column) = sources[source].position(range.start);
+        Self {
+            file: sources[source].name().to_owned(),
+            line,
+            column,
+            source,
+            span: range,
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
@@ -274,16 +288,7 @@ fn follows_from_another(
 }
 
 fn diagnostic(finding: Finding, sources: &[Source]) -> Diagnostic {
-    let place = |Span { source, range }: Span| {
-        let (line, column) = sources[source].position(range.start);
-        Place {
-            file: sources[source].name().to_owned(),
-            line,
-            column,
-            source,
-            span: range,
-        }
-    };
+    let place = |span: Span| Place::of(&span, sources);
     let safe = |t: Text| Text {
         en: without_jwts(&t.en),
         fr: without_jwts(&t.fr),

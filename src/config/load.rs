@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use crate::config::Config;
-use crate::config::diagnostic::{Diagnostic, Report, Span};
+use crate::config::diagnostic::{Diagnostic, Place, Report, Span};
 use crate::config::effective::{self, Effective};
 use crate::config::people::People;
 use crate::config::reader::{File, Table};
@@ -20,7 +20,7 @@ use crate::config::scalar::is_safe;
 use crate::config::settings::{self, Settings};
 use crate::config::source::Source;
 use crate::config::syntax::{self, Tree};
-use crate::config::tokens;
+use crate::config::tokens::{self, Written};
 use crate::domain::language::{Lang, text};
 use crate::domain::people::Clients;
 use crate::domain::token::Declared;
@@ -43,6 +43,8 @@ pub struct Surroundings {
 pub struct Loaded {
     /// The config.
     pub config: Config,
+    /// Where each of its tokens stands.
+    pub(super) written: Vec<Written>,
     /// What the person should look at, in the order of the files.
     pub warnings: Vec<Diagnostic>,
     /// Each key with its value and origin.
@@ -95,8 +97,37 @@ pub fn language_of(file: &Path) -> Option<Lang> {
 /// # Errors
 /// Every error of every file, each with its place and what to write instead.
 pub fn load(file: &Path, surroundings: &Surroundings) -> Result<Loaded, Rejected> {
+    load_files(file, surroundings, None)
+}
+
+/// What one of the files would hold.
+#[derive(Debug)]
+pub(super) struct Instead<'a> {
+    /// The file, as the loading names it.
+    pub(super) file: &'a Path,
+    pub(super) bytes: &'a [u8],
+}
+
+/// As [`load`], as if one of the files held other bytes.
+pub(super) fn load_as_if(
+    file: &Path,
+    surroundings: &Surroundings,
+    instead: &Instead<'_>,
+) -> Result<Loaded, Rejected> {
+    load_files(file, surroundings, Some(instead))
+}
+
+fn load_files(
+    file: &Path,
+    surroundings: &Surroundings,
+    instead: Option<&Instead<'_>>,
+) -> Result<Loaded, Rejected> {
     let mut report = Report::default();
-    let mut files = Files::default();
+    let mut files = Files {
+        instead,
+        sources: Vec::new(),
+        digest: Sha256::default(),
+    };
     let mut taken = None;
     // Without the main file the others would only repeat that all is missing.
     if files.read(file, &mut report) {
@@ -115,8 +146,9 @@ pub fn load(file: &Path, surroundings: &Surroundings) -> Result<Loaded, Rejected
     let mut sources = files.sources;
     let (errors, warnings) = report.finish(&mut sources);
     match taken {
-        Some((config, effective)) if errors.is_empty() => Ok(Loaded {
+        Some((config, written, effective)) if errors.is_empty() => Ok(Loaded {
             config,
+            written,
             warnings,
             effective,
             sources,
@@ -129,17 +161,33 @@ pub fn load(file: &Path, surroundings: &Surroundings) -> Result<Loaded, Rejected
     }
 }
 
+impl Loaded {
+    /// Where the token of this number among the config's is declared.
+    pub fn place_of(&self, no: usize) -> Place {
+        Place::of(&self.written[no].table, &self.sources)
+    }
+
+    /// Where its date stands that decides when it expires.
+    pub fn date_of(&self, no: usize) -> Place {
+        Place::of(&self.written[no].date, &self.sources)
+    }
+}
+
 /// The files read so far.
-#[derive(Default)]
-struct Files {
+struct Files<'a> {
+    instead: Option<&'a Instead<'a>>,
     sources: Vec<Source>,
     digest: Sha256,
 }
 
-impl Files {
+impl Files<'_> {
     /// Takes a file in, or reports why it cannot be read and says `false`.
     fn read(&mut self, path: &Path, report: &mut Report) -> bool {
-        match read(path) {
+        let bytes = match self.instead {
+            Some(instead) if instead.file == path => Ok(instead.bytes.to_owned()),
+            Some(_) | None => read(path),
+        };
+        match bytes {
             Ok(bytes) => {
                 digest_one(&mut self.digest, path, &bytes);
                 self.sources
@@ -297,7 +345,7 @@ fn check(
     sources: &[Source],
     surroundings: &Surroundings,
     report: &mut Report,
-) -> (Config, Vec<Effective>) {
+) -> (Config, Vec<Written>, Vec<Effective>) {
     for (index, source) in sources.iter().enumerate() {
         for range in source.jwts() {
             report.jwt(&Span {
@@ -337,9 +385,10 @@ fn check(
     let settings = settings::read(&roots[0], &directory, report);
     let mut people = People::read(&roots, report);
     let tokens = tokens::read(&roots, &settings, &mut people, surroundings.now, report);
+    let (tokens, written) = tokens.into_iter().unzip();
     let config = assemble(absolute, digest, settings, people.clients(), tokens);
     let effective = effective::list(&roots, sources, &config);
-    (config, effective)
+    (config, written, effective)
 }
 
 /// The keys at the top of each file: all in the main one, three tables in the others.

@@ -8,6 +8,7 @@
 mod datapass;
 mod diagnostic;
 mod draw;
+mod edit;
 mod effective;
 mod glance;
 mod health;
@@ -27,6 +28,7 @@ mod web;
 
 pub use diagnostic::{Diagnostic, DiagnosticRow, Place, Severity};
 pub use draw::{Colour, draw};
+pub use edit::{CannotEdit, Dates, Edit, Prepared, Put};
 pub use effective::{Effective, Origin};
 pub use glance::{Glance, glance};
 pub use health::beacon;

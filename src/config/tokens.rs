@@ -21,7 +21,7 @@ pub(super) fn read(
     people: &mut People,
     now: DateTime<Utc>,
     report: &mut Report,
-) -> Vec<Declared> {
+) -> Vec<(Declared, Written)> {
     let mut reading = Reading {
         settings,
         people,
@@ -34,10 +34,30 @@ pub(super) fn read(
         tables.extend(root.tables("token", "token", report));
         tables.sort_by_key(|t| t.span.range.start);
         for table in tables {
-            tokens.extend(reading.token(&table, report));
+            let declared = reading.token(&table, report);
+            tokens.extend(declared.map(|d| (d, Written::of(&table))));
         }
     }
     tokens
+}
+
+/// Where a token stands in the files.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    /// Its header.
+    pub(super) table: Span,
+    /// Its date that decides when it expires.
+    pub(super) date: Span,
+}
+
+impl Written {
+    fn of(table: &Table<'_>) -> Self {
+        let date = table.get("expires").or_else(|| table.get("issued"));
+        Self {
+            table: table.span.clone(),
+            date: date.map_or_else(|| table.span.clone(), |v| v.span),
+        }
+    }
 }
 
 struct Reading<'r> {

@@ -6,11 +6,13 @@ use crate::store::error::{Result, StoreError};
 use crate::store::{Reading, Store, known_schema};
 
 /// The tables, referenced ones first. Of the bodies only those that may go out again.
-const COPIES: [&str; 10] = [
+const COPIES: [&str; 12] = [
     "INSERT INTO main.setting SELECT * FROM source.setting",
     "INSERT INTO main.schedule SELECT * FROM source.schedule",
     "INSERT INTO main.token SELECT * FROM source.token",
     "INSERT INTO main.period SELECT * FROM source.period",
+    "INSERT INTO main.quiet SELECT * FROM source.quiet",
+    "INSERT INTO main.news SELECT * FROM source.news",
     "INSERT INTO main.recipient SELECT * FROM source.recipient",
     "INSERT INTO main.mail SELECT * FROM source.mail",
     "INSERT INTO main.body SELECT b.* FROM source.mail m CROSS JOIN source.body b ON b.mail = m.no \

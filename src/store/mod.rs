@@ -16,6 +16,7 @@ pub mod events;
 pub mod imported;
 pub mod journal;
 pub mod keys;
+pub mod lineage;
 pub mod lock;
 pub mod mailbook;
 pub mod not_for_me;

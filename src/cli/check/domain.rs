@@ -118,6 +118,7 @@ fn of_spf(domain: &str, spf: &Spf) -> Finding {
                 mark,
                 said,
                 hint: Some(hint),
+                place: None,
             }
         }
     }
@@ -156,6 +157,7 @@ fn of_dkim(domain: &str, dkim: &Dkim) -> Finding {
                 "`--dkim-selector NAME` looks at the one that the relay signs with",
                 "`--dkim-selector NOM` regarde celle avec laquelle le relais signe"
             )),
+            place: None,
         },
         Dkim::None => Finding::doubtful(
             "dkim",

@@ -7,6 +7,7 @@ mod domain;
 mod imported;
 mod online;
 mod reach;
+mod record;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::cli::{Context, Exit, Failure, words};
 use crate::clock;
-use crate::config::{Config, Diagnostic, Loaded, Transport};
+use crate::config::{Config, Diagnostic, Loaded, Place, Transport};
 use crate::delivery::outcome::{RelayFault, RelayFaultKind};
 use crate::domain::language::{Text, counted, text};
 use crate::heartbeat;
@@ -72,6 +73,8 @@ struct Finding {
     mark: Mark,
     said: Text,
     hint: Option<Text>,
+    /// The place in a file that it is about.
+    place: Option<Place>,
 }
 
 /// How it was found.
@@ -108,6 +111,7 @@ impl Finding {
             mark: Mark::Well,
             said,
             hint: None,
+            place: None,
         }
     }
 
@@ -117,6 +121,7 @@ impl Finding {
             mark: Mark::Doubtful,
             said,
             hint: Some(hint),
+            place: None,
         }
     }
 
@@ -126,6 +131,7 @@ impl Finding {
             mark: Mark::Wrong(failure.exit),
             said: failure.message,
             hint: failure.hint.map(|h| *h),
+            place: None,
         }
     }
 }
@@ -138,7 +144,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let now = clock::now();
     let mut findings = vec![said_of_config(config), templates(config)];
     if !args.file {
-        findings.push(store(config, context, now).await);
+        findings.extend(store(&loaded, context, now).await);
         findings.extend(imported::look(config, context).await);
         findings.push(time(now));
         findings.extend(reach::people(config, now).await);
@@ -185,10 +191,16 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             })
             .collect();
         rows.extend(findings.iter().map(|f| {
-            json!({
+            let mut row = json!({
                 "check": f.what, "ok": f.mark.exit() == Exit::Done, "severity": f.mark.severity(),
                 "message": f.said.in_lang(lang), "help": f.hint.as_ref().map(|h| h.in_lang(lang)),
-            })
+            });
+            if let Some(place) = &f.place {
+                row["file"] = json!(place.file);
+                row["line"] = json!(place.line);
+                row["column"] = json!(place.column);
+            }
+            row
         }));
         context.out.data("check", rows)?;
         return Ok(exit);
@@ -253,7 +265,9 @@ fn templates(config: &Config) -> Finding {
     }
 }
 
-async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Finding {
+/// The store, and the lines of the file that it has left behind.
+async fn store(loaded: &Loaded, context: &mut Context, now: DateTime<Utc>) -> Vec<Finding> {
+    let config = &loaded.config;
     let path = config.store.display();
     let result = async {
         let store = Store::open_to_read(&config.store).await?;
@@ -261,14 +275,20 @@ async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Fi
         store.check_soundness().await?;
         let uncovered = store.uncovered(&config.calendar, now).await?.len();
         let read = store.setting("config_digest").await?;
-        Ok::<_, StoreError>((uncovered, read.as_deref() == Some(&config.digest)))
+        let behind = record::findings(loaded, &store).await?;
+        Ok::<_, StoreError>((uncovered, read.as_deref() == Some(&config.digest), behind))
     }
     .await;
+    let mut behind = Vec::new();
+    let result = result.map(|(uncovered, up_to_date, found)| {
+        behind = found;
+        (uncovered, up_to_date)
+    });
     let (mark, said, hint) = match result {
         Err(StoreError::Missing(_)) => writable(config),
         Err(e) => {
             let failure = Failure::from(e);
-            return Finding::wrong("store", failure);
+            return vec![Finding::wrong("store", failure)];
         }
         Ok((0, up_to_date)) => {
             let running = SenderLock::is_held(&config.store);
@@ -308,12 +328,14 @@ async fn store(config: &Config, context: &mut Context, now: DateTime<Utc>) -> Fi
             )
         }
     };
-    Finding {
+    let store = Finding {
         what: "store",
         mark,
         said,
         hint,
-    }
+        place: None,
+    };
+    std::iter::once(store).chain(behind).collect()
 }
 
 /// There is no store yet: whether it can be made.
@@ -374,6 +396,7 @@ fn time(now: DateTime<Utc>) -> Finding {
                 "l’horloge n’est pas à l’heure : installer un client NTP"
             )
         }),
+        place: None,
     }
 }
 

@@ -110,6 +110,7 @@ async fn converse(
                     "écrire dans mail.from une adresse que le compte peut utiliser, ou demander ce droit"
                 ),
             }),
+            place: None,
         },
     });
     Ok(findings)
@@ -214,6 +215,7 @@ pub(super) fn unreachable(fault: &RelayFault) -> Finding {
             "les courriels ne peuvent pas partir : {fault}"
         ),
         hint: Some(advice(fault.kind)),
+        place: None,
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) async fn people(config: &Config, now: DateTime<Utc>) -> Option<Findin
         mark,
         said,
         hint: Some(advice(&people)),
+        place: None,
     })
 }
 
@@ -105,6 +106,7 @@ pub(super) fn bounces(config: &Config) -> Option<Finding> {
             mark: Mark::Wrong(Exit::NotDelivered),
             said: text!("{shown}: {{}}", "{shown} : {{}}").with(&hindrance.said()),
             hint: Some(hindrance.advice()),
+            place: None,
         },
     })
 }

@@ -177,6 +177,8 @@ pub struct Done {
     pub no_longer: Vec<Planned>,
     /// The reminders that leave from now on and would not have.
     pub from_now: Vec<Planned>,
+    /// The reminders that are to leave as things stand now, the earliest first.
+    pub coming: Vec<Planned>,
     /// What is worth knowing besides.
     pub remarks: Vec<Remark>,
 }
@@ -317,6 +319,7 @@ pub async fn act_in(
                 before,
                 no_longer: Vec::new(),
                 from_now: Vec::new(),
+                coming: planned,
                 remarks: Vec::new(),
             }));
         }
@@ -350,6 +353,7 @@ pub async fn act_in(
         after,
         no_longer: forecast::without(&planned, &planned_now),
         from_now: forecast::without(&planned_now, &planned),
+        coming: planned_now,
         remarks,
     }))
 }

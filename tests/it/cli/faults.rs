@@ -58,24 +58,32 @@ async fn a_locked_store_is_waited_for_and_then_told() {
     assert_eq!(place.run("list").code, 0);
     assert_eq!(place.run("outbox retry 99 -n").code, 4);
     assert!(before.elapsed().as_secs() < 8);
-    // The sender and a writer wait side by side.
-    let mut children: Vec<_> = ["outbox release --json", "run --once --json"]
-        .map(|words| {
-            let args: Vec<&str> = words.split(' ').collect();
-            place
-                .command(&args)
-                .stdout(std::process::Stdio::piped())
-                .stderr(std::process::Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
-        .into();
+    // The sender and the writers wait side by side; a dry run works on a copy.
+    assert_eq!(place.run("archive marches-publics -n").code, 0);
+    let config = std::fs::read(place.path("config.toml")).unwrap();
+    let mut children: Vec<_> = [
+        "outbox release --json",
+        "run --once --json",
+        "archive marches-publics --json",
+        "renew marches-publics --expires 2099-01-01 --write-config --json",
+    ]
+    .map(|words| {
+        let args: Vec<&str> = words.split(' ').collect();
+        place
+            .command(&args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    })
+    .into();
     for child in children.drain(..) {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(8));
         let out = String::from_utf8(output.stdout).unwrap();
         assert!(out.contains("\"store_busy\""), "{out}");
     }
+    assert_eq!(std::fs::read(place.path("config.toml")).unwrap(), config);
     sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();
     drop(holder);
     pool.close().await;

@@ -13,3 +13,5 @@ mod snapshots;
 mod starts;
 mod terminal;
 mod upgrade;
+mod verbs;
+mod write_config;

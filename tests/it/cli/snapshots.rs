@@ -67,7 +67,7 @@ fn told(place: &Place, words: &str) -> String {
         .replace(&place.root().display().to_string(), "[place]")
 }
 
-fn snapshots() -> insta::Settings {
+pub(super) fn snapshots() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
@@ -121,7 +121,7 @@ async fn check_of_a_place_that_is_well() {
 
 /// The faults of French typography in what the command line says. What stands in backquotes,
 /// between quotes, in a link, a place in a file or an hour is no prose.
-fn faults(said: &str) -> Vec<String> {
+pub(super) fn faults(said: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let prose: String = said.split('`').step_by(2).collect::<Vec<_>>().join("CODE");
     let words: Vec<&str> = prose
