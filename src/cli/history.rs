@@ -66,7 +66,6 @@ pub(super) fn who(who: &str) -> Text {
         "daemon" => text!("daemon", "service"),
         "webhook" => text!("Data Pass", "Data Pass"),
         "mail" => text!("mail", "courriel"),
-        "webhook" => text!("Data Pass", "Data Pass"),
         who => match who.split_once(':') {
             Some(("recipient", key)) => text!("recipient {key}", "destinataire {key}"),
             Some(("import", name)) => text!("import {name}", "import {name}"),
