@@ -3,6 +3,7 @@
 mod chromium;
 mod links;
 mod real;
+mod room;
 mod run;
 mod shell;
 
