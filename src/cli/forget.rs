@@ -107,8 +107,8 @@ fn declared(config: &Config, address: &Address) -> Option<Text> {
 
 fn take_out() -> Text {
     text!(
-        "take the address out of the file, reload (`systemctl reload jetond`), then try again",
-        "retirer l’adresse du fichier, recharger (`systemctl reload jetond`), puis recommencer"
+        "take the address out of the file, reload (`systemctl reload jetond`), then try again; whom Data Pass names leaves when the request there names another",
+        "retirer l’adresse du fichier, recharger (`systemctl reload jetond`), puis recommencer ; une personne nommée par Data Pass part quand la demande y en nomme une autre"
     )
 }
 

@@ -2,6 +2,7 @@
 //! as by hand.
 
 use chrono::{DateTime, Duration, Utc};
+use jetond::domain::address::Address;
 use jetond::domain::datapass::merge::OnApprove;
 use jetond::domain::datapass::{Contact, Event, Kind};
 use jetond::domain::lifecycle::{State, Who};
@@ -312,7 +313,7 @@ async fn a_transfer_brings_people_and_the_files_stay() {
     let mut watched = Watched::begin(OnApprove::Ask).await;
     let named = |address: &str| Contact {
         role: Role::Demandeur,
-        address: Some(jetond::domain::address::Address::parse(address).unwrap()),
+        address: Some(Address::parse(address).unwrap()),
         name: Some("Camille".to_owned()),
     };
     let mut create = watched.made("create", watched.town.now);
@@ -351,7 +352,7 @@ async fn a_transfer_brings_people_and_the_files_stay() {
 async fn a_file_that_is_read_again_undoes_none_of_it() {
     let mut watched = Watched::begin(OnApprove::Renew).await;
     let mut approve = watched.made("approve", watched.town.now);
-    let address = jetond::domain::address::Address::parse("next@ville.example").unwrap();
+    let address = Address::parse("next@ville.example").unwrap();
     approve.people = vec![Contact {
         role: Role::Demandeur,
         address: Some(address),
@@ -363,4 +364,52 @@ async fn a_file_that_is_read_again_undoes_none_of_it() {
     watched.town.reload(&format!("{file}\n# changed\n")).await;
     watched.town.start_again().await;
     assert_eq!(seen(watched.town.store(), "a").await, before);
+}
+
+#[tokio::test]
+async fn retention_ends_the_names_and_nobody_leaves_for_it() {
+    let mut watched = Watched::begin(OnApprove::Ask).await;
+    let mut create = watched.made("create", watched.town.now);
+    create.people = vec![Contact {
+        role: Role::Demandeur,
+        address: Some(Address::parse("next@ville.example").unwrap()),
+        name: Some("Camille".to_owned()),
+    }];
+    watched.receive(&create).await;
+    let before = seen(watched.town.store(), "a").await;
+    let later = watched.town.now + Duration::days(1);
+    watched.town.store().forget_names(later).await.unwrap();
+    let kept = watched.town.store().webhook_events(NUMBER).await.unwrap();
+    assert_eq!(
+        kept[0].people,
+        [Contact {
+            role: Role::Demandeur,
+            address: None,
+            name: None
+        }]
+    );
+    // Neither a repeated delivery nor an event that names nobody changes who is told.
+    watched.receive(&create).await;
+    watched.event("update").await;
+    let kept = watched.town.store().webhook_events(NUMBER).await.unwrap();
+    assert_eq!(kept[0].people[0].address, None);
+    assert_eq!(seen(watched.town.store(), "a").await, before);
+}
+
+#[tokio::test]
+async fn of_two_tokens_with_one_number_none_is_renewed_by_a_guess() {
+    let config = head(9).replace("\"smtp\"\n[mail.smtp]", "\"file\"\n[mail.smtp]")
+        + &token("a", "2026-12-15", &["c@ville.example"]).replace("11244", NUMBER)
+        + &token("b", "2027-12-15", &["c@ville.example"]).replace("11244", NUMBER);
+    let mut town = Town::start(&config, at("2026-10-01T08:29:00Z")).await;
+    town.pass_after(1).await;
+    let mut watched = Watched {
+        town,
+        on_approve: OnApprove::Renew,
+    };
+    assert_eq!(watched.event("approve").await.tokens, ["a", "b"]);
+    assert_eq!(watched.expires().await, "2026-12-15T22:59:59+00:00");
+    let left = watched.mornings(1).await;
+    let note = "2026-10-02 note_request_approved dsi@ville.example";
+    assert_eq!(left, [note, note], "each with its own command");
 }
