@@ -1,14 +1,22 @@
-//! After any sequence of verbs, links, imports, reloads, passes and crashes: nothing owed is uncovered,
-//! nothing leaves for a token that is not watched, nothing early leaves for one that is silent,
+//! After any sequence of verbs, links, webhooks, imports, reloads, passes and crashes: nothing owed
+//! is uncovered, nothing leaves for a token that is not watched, nothing early leaves for one that is silent,
 //! and no stage is told twice to one recipient in one period.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
 use jetond::app;
+use jetond::domain::address::Address;
+use jetond::domain::datapass::merge::OnApprove;
+use jetond::domain::datapass::{self, Contact, Kind};
 use jetond::domain::lifecycle::{LAST_WORDS, State, Who};
+use jetond::domain::ticket::Holder;
+use jetond::domain::token::{DatapassId, Role};
+use jetond::renewal::datapass::{Rules, receive};
 use jetond::renewal::import::{self, Absent, Earlier, Order, Wish};
+use jetond::renewal::links::{self, Saying};
 use jetond::renewal::verbs::{self, Filing, Hand, Renewal, Verb};
+use jetond::store::keys;
 use jetond::store::record::Notice;
 use proptest::prelude::*;
 
@@ -28,6 +36,11 @@ enum Event {
     Said(usize, Said, By),
     /// The file is edited: a token's expiry in days, or none; who is told, in bits.
     Edited(usize, Option<i64>, usize),
+    /// A link in a mail is opened, by that reader.
+    Linked(usize, usize, Saying),
+    /// Data Pass says something of a token's request, fired so many days ago; who it names, in
+    /// bits.
+    Hooked(usize, Kind, i64, usize),
     /// A list is imported: tokens with their expiry in days and who is told, in bits; what
     /// becomes of those that it does not have.
     Imported(Vec<(usize, i64, usize)>, Missing),
@@ -104,10 +117,40 @@ fn event() -> impl Strategy<Value = Event> {
         5 => (0..IDS.len(), said(), by).prop_map(|(t, s, by)| Event::Said(t, s, by)),
         2 => (0..IN_FILE, expiry, 0_usize..8).prop_map(|(t, e, p)| Event::Edited(t, e, p)),
         3 => (rows, missing).prop_map(|(r, m)| Event::Imported(r, m)),
+        3 => (0..IDS.len(), 0..PEOPLE.len(), saying()).prop_map(|(t, p, s)| Event::Linked(t, p, s)),
+        4 => (0..IDS.len(), kind(), 0_i64..9, 0_usize..8)
+            .prop_map(|(t, k, ago, people)| Event::Hooked(t, k, ago, people)),
         5 => (1_u8..25).prop_map(Event::Days),
         1 => Just(Event::Crash),
         1 => (1_u8..60).prop_map(Event::Down),
     ]
+}
+
+fn saying() -> impl Strategy<Value = Saying> {
+    prop_oneof![
+        Just(Saying::Filed(None)),
+        Just(Saying::NotFiled),
+        proptest::option::of(0_i64..700).prop_map(|n| Saying::Renewed(n.map(day))),
+        Just(Saying::NotRenewed),
+        Just(Saying::NotForMe),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let words = [
+        "create",
+        "update",
+        "transfer",
+        "submit",
+        "approve",
+        "refuse",
+        "request_changes",
+        "revoke",
+        "archive",
+        "reopen",
+        "cancel_reopening",
+    ];
+    proptest::sample::select(words.to_vec()).prop_map(|w| Kind::parse(w).unwrap())
 }
 
 /// How many histories are played: `JETOND_HISTORIES`, or a short form.
@@ -171,6 +214,10 @@ impl World {
                     self.town.reload(&written(&self.file)).await;
                 }
             }
+            Event::Linked(token, reader, saying) => self.link(token, reader, saying).await,
+            Event::Hooked(token, kind, ago, people) => {
+                self.hook(*token, kind, *ago, *people).await;
+            }
             Event::Imported(rows, missing) => self.import(rows, *missing).await,
             Event::Days(days) => {
                 for _ in 0..*days {
@@ -232,6 +279,59 @@ impl World {
         if !done.is_ok_and(|done| done.changed()) {
             assert_eq!(self.notices().await, before);
         }
+    }
+
+    async fn link(&self, token: &usize, reader: &usize, saying: &Saying) {
+        let store = self.town.store();
+        let Some(token) = store.token(IDS[*token]).await.unwrap() else {
+            return;
+        };
+        let keys = keys::open(&self.town.config().store).unwrap();
+        let ticket = keys.sign(&Holder {
+            token: token.no,
+            period: token.period_no,
+            opened_at: token.period.opened_at,
+            id: &token.id,
+            recipient: PEOPLE[*reader],
+        });
+        let when = (&self.town.config().calendar, self.town.now);
+        links::say(store, &keys, &ticket.unwrap(), saying, when)
+            .await
+            .unwrap();
+    }
+
+    async fn hook(&self, token: usize, kind: &Kind, ago: i64, people: usize) {
+        let rules = Rules {
+            calendar: self.town.config().calendar.clone(),
+            validity_months: 18,
+            // Each of the two for some of the tokens.
+            on_approve: match token % 2 {
+                0 => OnApprove::Ask,
+                _ => OnApprove::Renew,
+            },
+        };
+        let people = (0..3).filter(|p| people & (1 << p) != 0);
+        let event = datapass::Event {
+            number: DatapassId::parse(&format!("{}", 500 + token)).unwrap(),
+            kind: kind.clone(),
+            fired_at: self.town.now - Duration::days(ago),
+            name: None,
+            siret: None,
+            scopes: None,
+            people: people
+                .map(|p| Contact {
+                    role: Role::Metier,
+                    address: Some(Address::parse(PEOPLE[p]).unwrap()),
+                    name: None,
+                })
+                .collect(),
+        };
+        let store = self.town.store();
+        receive(store, &rules, &event, self.town.now).await.unwrap();
+        // It comes again, as after an answer that was lost: nothing more happens.
+        let before = self.notices().await;
+        receive(store, &rules, &event, self.town.now).await.unwrap();
+        assert_eq!(self.notices().await, before);
     }
 
     async fn import(&self, rows: &[(usize, i64, usize)], missing: Missing) {
