@@ -8,7 +8,8 @@
 //! - [`clock`]: the one place where the present is read. *(domain)*
 //! - [`config`]: the files, checked whole, every error with its line. *(domain)*
 //! - [`store`]: every SQL statement; rows in, domain types out. *(domain)*
-//! - [`renewal`]: what a person or the file says happened to a token. *(domain, store)*
+//! - [`renewal`]: what the file, a person, a link, an import or Data Pass says happened to a token.
+//!   *(domain, store)*
 //! - [`tick`]: due stages become notices and mails, in one transaction. *(domain, store)*
 //! - [`tidy`]: retention, once a day. *(domain, store)*
 //! - [`delivery`]: claim a mail, compose it, send it, record what became of it. *(config, domain,
@@ -41,7 +42,8 @@
 //!    flight, with the same Message-ID and the same bytes. One sender per store.
 //! 4. No burst: after an outage a recipient gets one mail with the most urgent stage of each
 //!    token.
-//! 5. No nagging: what was renewed or archived is looked at again at the moment of sending.
+//! 5. No nagging: what was renewed, superseded, revoked or archived is looked at again at the
+//!    moment of sending.
 //! 6. One reminder mail a day for a recipient; stages 1 and 0 may add a second.
 //! 7. On the day, and true when read: dates and days left are computed at sending.
 //! 8. No secret travels: passwords are resolved only when used, and never shown.
