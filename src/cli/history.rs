@@ -59,17 +59,16 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// Who acted: `user:NAME` and what is not known stay as they are.
+/// Who acted: `user:NAME`, `import:FILE` and what is not known stay as they are.
 pub(super) fn who(who: &str) -> Text {
     match who {
         "file" => text!("file", "fichier"),
         "daemon" => text!("daemon", "service"),
         "webhook" => text!("Data Pass", "Data Pass"),
         "mail" => text!("mail", "courriel"),
-        who => match who.split_once(':') {
-            Some(("recipient", key)) => text!("recipient {key}", "destinataire {key}"),
-            Some(("import", name)) => text!("import {name}", "import {name}"),
-            Some(_) | None => text!("{who}", "{who}"),
+        who => match who.strip_prefix("recipient:") {
+            Some(key) => text!("recipient {key}", "destinataire {key}"),
+            None => text!("{who}", "{who}"),
         },
     }
 }

@@ -5,6 +5,7 @@
 //! files are told in one go. This is the only module that reads config files, secrets and the
 //! environment.
 
+mod beside;
 mod datapass;
 mod diagnostic;
 mod draw;
@@ -17,6 +18,7 @@ mod load;
 mod mail;
 mod people;
 mod reader;
+mod rewrite;
 mod scalar;
 mod secret;
 mod settings;

@@ -10,7 +10,7 @@ use crate::cli::outbox::{said_if_dry, writable};
 use crate::cli::verb::{Event, hand, refused, told};
 use crate::cli::{Context, Exit, Failure};
 use crate::clock;
-use crate::config::{CannotEdit, Dates, Edit, Loaded, Put, Surroundings};
+use crate::config::{CannotEdit, Dates, Edit, Loaded, Place, Put, Surroundings};
 use crate::domain::language::{Text, text};
 use crate::domain::token::Jti;
 use crate::renewal::verbs::{self, Done, Hand, Refused, Renewal, Verb};
@@ -18,6 +18,7 @@ use crate::store::Tx;
 use crate::store::declared::Numbered;
 use crate::store::error::StoreError;
 use crate::store::journal::Entry;
+use crate::store::record::Token;
 
 /// Renews, and writes what the record then says into the file; without a renewal, what it says
 /// already.
@@ -51,6 +52,7 @@ pub(in crate::cli) async fn perform(
             return Err(match why {
                 Why::Refused(why) => refused::failure(&store, config, id, why, now).await,
                 Why::File(why) => cannot_edit(id, &why),
+                Why::Unread(place) => unread(&place),
                 Why::Store(e) => e.into(),
             });
         }
@@ -111,6 +113,8 @@ impl Written {
 enum Why {
     Refused(Refused),
     File(CannotEdit),
+    /// The file has another date since the record took it over.
+    Unread(Place),
     Store(StoreError),
 }
 
@@ -129,6 +133,9 @@ async fn both(
 ) -> Result<Both, Why> {
     let unknown = || Why::Refused(Refused::Unknown(id.to_owned()));
     let token = tx.token(id).await?.ok_or_else(unknown)?;
+    if renewal.is_none() {
+        refuse_unread(loaded, &token)?;
+    }
     let stands = || Renewal::until(token.period.expires, None);
     let verb = Verb::Renew(renewal.unwrap_or_else(stands));
     let done = verbs::act_in(tx, hand, id, &verb)
@@ -149,6 +156,33 @@ async fn both(
         done,
         edit,
     })
+}
+
+/// A date that a person has just written is not overwritten by an older one of the record.
+fn refuse_unread(loaded: &Loaded, token: &Token) -> Result<(), Why> {
+    let tokens = &loaded.config.tokens;
+    let Some(no) = tokens.iter().position(|t| t.id.as_str() == token.id) else {
+        return Ok(());
+    };
+    match token.file_expires {
+        Some(read) if read != tokens[no].expires => Err(Why::Unread(loaded.date_of(no))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn unread(place: &Place) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        "file_unread",
+        text!(
+            "{place}: this date was written since the file was last taken over",
+            "{place} : cette date a été écrite depuis la dernière prise en compte du fichier"
+        ),
+    )
+    .hint(text!(
+        "have it taken over first: `jetond reload`, or without a daemon `jetond run --once`",
+        "la faire d’abord prendre en compte : `jetond reload`, ou sans service `jetond run --once`"
+    ))
 }
 
 /// Puts the new text in place; the record knows that it was read.

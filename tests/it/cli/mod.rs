@@ -12,6 +12,7 @@ mod room;
 mod snapshots;
 mod starts;
 mod terminal;
+mod town_year;
 mod upgrade;
 mod verbs;
 mod write_config;

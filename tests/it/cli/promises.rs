@@ -10,7 +10,7 @@ use chrono::{DateTime, Timelike, Utc};
 use crate::cli::place::{Place, RECORDED, Ran, at};
 
 /// Commands that only read, and print data.
-const READING: [&str; 12] = [
+const READING: [&str; 14] = [
     "list --all",
     "show marches-publics",
     "explain marches-publics",
@@ -22,6 +22,8 @@ const READING: [&str; 12] = [
     "config show",
     "check",
     "archive --missing -n",
+    "renew marches-publics --expires 2099-01-01 -n",
+    "filed marches-publics -n",
     "export",
 ];
 

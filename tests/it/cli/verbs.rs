@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use chrono::{Days, NaiveDate};
 use serde_json::Value;
 
-use crate::cli::place::{Place, RECORDED, Ran, at};
+use crate::cli::place::{Place, Ran, at};
 use crate::cli::snapshots::{faults, snapshots};
 
 /// Three tokens whose days are all to come, whatever the date of the machine.
@@ -43,9 +43,12 @@ issued     = 2090-06-20
 /// A token's text of which the signature is nobody's; its `jti` is that of the first token.
 const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiIxMTExMTExMS0yMjIyLTQzMzMtODQ0NC01NTU1NTU1NTU1NTUiLCJqdGkiOiIxMTExMTExMS0yMjIyLTQzMzMtODQ0NC01NTU1NTU1NTU1NTUiLCJzY29wZXMiOlsiZW50cmVwcmlzZXMiLCJhdHRlc3RhdGlvbl9maXNjYWxlX2RnZmlwIl0sInN1YiI6IkRlbW8iLCJleHRyYV9pbmZvIjp7fSwiaWF0IjoxNzM1Njg5NjAwLCJ2ZXJzaW9uIjoiMS4wIiwiZXhwIjoxNzgyODY0MDAwfQ.v-S5y1sROmw7a32ZsLc6s6Ns0X-BGbCmyaPN5CCblvI";
 
+/// Long before any run of these tests.
+const FIRST: &str = "2026-01-04T09:00:00+01:00";
+
 async fn place() -> Place {
     let place = Place::with_config(TOKENS);
-    place.pass(at(RECORDED)).await;
+    place.pass(at(FIRST)).await;
     place
 }
 
@@ -428,4 +431,69 @@ async fn a_token_that_only_the_file_has_is_to_be_taken_over_first() {
     let ran = place.run("restore nouveau --lang en");
     assert_eq!(ran.code, 0);
     assert!(ran.err.contains("`nouveau` is not in the file"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn what_was_said_is_seen_wherever_a_token_is_looked_at() {
+    let place = place().await;
+    for words in [
+        "filed marches --by Camille --on 2026-01-05 --reference 98765",
+        "snooze aides --until 2090-08-10",
+        "revoke nouveau --at 2091-11-30",
+        "snooze nouveau --until 2091-10-01",
+        "renew aides --expires 2090-09-02",
+        "snooze aides --until 2090-08-10",
+        "supersede aides nouveau",
+        "restore aides",
+        "supersede aides nouveau",
+        "snooze nouveau --undo",
+    ] {
+        assert_eq!(place.run(words).code, 0, "{words}");
+    }
+    let mut seen = String::new();
+    for words in [
+        "list --all --at 2090-06-20T10:00",
+        "list --all --at 2090-07-04T10:00",
+        "show marches --at 2090-06-20T10:00",
+        "show nouveau --at 2090-06-20T10:00",
+        "explain marches --to c.martin@ville.example --at 2090-06-20T10:00",
+        "explain nouveau --to dsi@ville.example --at 2090-06-20T10:00",
+        "history marches",
+        "history aides",
+        "history nouveau",
+    ] {
+        for lang in ["fr", "en"] {
+            let ran = place.run(&format!("--lang {lang} {words}"));
+            assert_eq!(ran.code, 0, "{words}: {ran:?}");
+            if lang == "fr" {
+                // A name of the journal is no prose, 531 no singular, 90 no zero.
+                let prose = ran
+                    .out
+                    .replace("user:", "user ")
+                    .replace("1\u{a0}jours", "2\u{a0}jours")
+                    .replace("0\u{a0}jours", "2\u{a0}jours");
+                assert_eq!(faults(&prose), Vec::<String>::new(), "{words}");
+            }
+            seen += &format!("$ jetond --lang {lang} {words}\n{}\n", ran.out);
+        }
+    }
+    let seen = seen
+        .replace('\u{a0}', "~")
+        .replace(&today().to_string(), "[today]");
+    let mut settings = snapshots();
+    settings.add_filter(r"\[today\] \d\d:\d\d", "[today, now]");
+    settings.bind(|| insta::assert_snapshot!("verbs_seen", seen));
+    // The last stages say that the request was filed; programs are told so too.
+    let mail = place.run("preview marches --stage 15 --lang fr");
+    let prose: Vec<&str> = mail.out.split_whitespace().collect();
+    assert!(prose.join(" ").contains("5 janvier 2026"), "{mail:?}");
+    let rows = place.run("list --all --json --at 2090-06-20T10:00").json();
+    let row = |id: &str| {
+        let rows = rows["data"].as_array().unwrap();
+        rows.iter().find(|r| r["id"] == id).unwrap().clone()
+    };
+    assert_eq!(row("marches")["silent"], "filed");
+    assert_eq!(row("marches")["next"]["stage"], 15);
+    assert_eq!(row("nouveau")["silent"], Value::Null);
+    assert_eq!(row("nouveau")["revoked_at_end"], true);
 }

@@ -4,7 +4,7 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use crate::cli::place::{Place, RECORDED, at};
+use crate::cli::place::{Place, at};
 use crate::cli::room::with_mounts;
 
 const MAIN: &str = r#"# La veille des jetons de la ville.
@@ -51,11 +51,14 @@ expires = 2090-10-01T16:45:00+02:00   # à 16 h 45
 issued  = 2089-04-01
 "#;
 
+/// Long before any run of these tests.
+const FIRST: &str = "2026-01-04T09:00:00+01:00";
+
 async fn place() -> Place {
     let place = Place::with_config(MAIN);
     std::fs::create_dir(place.path("conf.d")).unwrap();
     std::fs::write(place.path("conf.d/mairie.toml"), CLIENT).unwrap();
-    place.pass(at(RECORDED)).await;
+    place.pass(at(FIRST)).await;
     place
 }
 
@@ -118,7 +121,7 @@ async fn a_renewal_changes_its_line_and_no_other() {
     let ran = place.run("list --lang en");
     assert_eq!(ran.err, "", "{ran:?}");
     let before = place.dump().await;
-    place.pass(at(RECORDED)).await;
+    place.pass(at(FIRST)).await;
     let periods = |rows: &[String]| -> Vec<String> {
         let is_one = |r: &&String| r.starts_with("period:");
         rows.iter().filter(is_one).cloned().collect()
@@ -239,6 +242,21 @@ async fn where_the_file_cannot_be_changed_the_record_stays() {
         "{ran:?}"
     );
     assert_eq!(text(place.path("config.toml")), mixed);
+    assert_eq!(place.dump().await, before);
+    std::fs::write(place.path("config.toml"), MAIN).unwrap();
+
+    // A date that a person has just written, and the record does not know, is not undone.
+    let written = MAIN.replace("2090-09-01", "2091-09-01");
+    std::fs::write(place.path("config.toml"), &written).unwrap();
+    let ran = place.run("renew aides --write-config --lang en");
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(
+        ran.err
+            .contains("config.toml:28:11: this date was written since"),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("`jetond reload`"), "{ran:?}");
+    assert_eq!(text(place.path("config.toml")), written);
     assert_eq!(place.dump().await, before);
     std::fs::write(place.path("config.toml"), MAIN).unwrap();
 

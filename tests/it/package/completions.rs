@@ -64,9 +64,25 @@ fn with_mails() -> Program {
 fn ids_come_from_the_file_and_nothing_is_made() {
     let program = Program::new(CONFIG);
     let both = ["marches-publics", "mairie-x:aides"];
-    for command in ["show", "explain", "history", "preview"] {
+    for command in [
+        "show",
+        "explain",
+        "history",
+        "preview",
+        "renew",
+        "supersede",
+        "filed",
+        "snooze",
+        "revoke",
+        "archive",
+        "restore",
+    ] {
         assert_eq!(told(&program, "bash", &[command, ""]), both, "{command}");
     }
+    assert_eq!(
+        told(&program, "bash", &["supersede", "marches-publics", ""]),
+        both
+    );
     assert_eq!(told(&program, "bash", &["show", "marc"]), both[..1]);
     // As bash cuts it.
     assert_eq!(
