@@ -69,7 +69,7 @@ async fn a_later_date_renews_the_same_changes_nothing_and_an_earlier_one_is_refu
             .starts_with("2028-06-30")
     );
     let history = place.run("history marches-publics --lang en");
-    assert!(history.out.contains("import -"), "{history:?}");
+    assert!(history.out.contains("import:-"), "{history:?}");
 }
 
 #[tokio::test]
