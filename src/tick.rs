@@ -196,7 +196,7 @@ impl Planner {
                     let next_at = leave(urgent);
                     new_mails.push(NewMail {
                         no,
-                        message_id: self.message_id(recipient, owed, &ids, now),
+                        message_id: self.message_id(no, recipient, owed, &ids, now),
                         recipient: recipient.clone(),
                         address: owed.address.clone(),
                         urgency: most_urgent,
@@ -245,9 +245,11 @@ impl Planner {
         Ok(done)
     }
 
-    /// A Message-ID that follows from what the mail was made for.
+    /// A Message-ID that follows from what the mail was made for; its row tells it from one for
+    /// the same notices that was cancelled in the same second.
     fn message_id(
         &self,
+        no: i64,
         recipient: &str,
         owed: &Owed,
         ids: &HashMap<i64, &str>,
@@ -255,6 +257,7 @@ impl Planner {
     ) -> String {
         let mut hash = Sha256::new();
         hash.update(recipient.as_bytes());
+        hash.update(no.to_be_bytes());
         hash.update(now.timestamp().to_be_bytes());
         for (token, period, stage) in owed.keys.iter().chain(&owed.waiting) {
             let id = ids.get(token).copied().unwrap_or_default();

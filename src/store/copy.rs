@@ -6,7 +6,7 @@ use crate::store::error::{Result, StoreError};
 use crate::store::{Reading, Store, known_schema};
 
 /// The tables, referenced ones first. Of the bodies only those that may go out again.
-const COPIES: [&str; 12] = [
+const COPIES: [&str; 17] = [
     "INSERT INTO main.setting SELECT * FROM source.setting",
     "INSERT INTO main.schedule SELECT * FROM source.schedule",
     "INSERT INTO main.token SELECT * FROM source.token",
@@ -20,6 +20,11 @@ const COPIES: [&str; 12] = [
     "INSERT INTO main.notice SELECT * FROM source.notice",
     "INSERT INTO main.attempt SELECT * FROM source.attempt",
     "INSERT INTO main.journal SELECT * FROM source.journal",
+    "INSERT INTO main.not_for_me SELECT * FROM source.not_for_me",
+    "INSERT INTO main.unreachable SELECT * FROM source.unreachable",
+    "INSERT INTO main.untold SELECT * FROM source.untold",
+    "INSERT INTO main.bounce SELECT * FROM source.bounce",
+    "INSERT INTO main.webhook_event SELECT * FROM source.webhook_event",
 ];
 
 impl Store {
@@ -78,4 +83,26 @@ pub(in crate::store) fn percent_encode(path: &Path) -> String {
         }
     }
     uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_table_is_copied() {
+        let store = Store::in_memory().await.unwrap();
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' \
+             AND name NOT LIKE 'sqlite_%' AND name <> '_sqlx_migrations'",
+        )
+        .fetch_all(&store.pool)
+        .await
+        .unwrap();
+        assert_eq!(tables.len(), COPIES.len());
+        for table in tables {
+            let into = format!("INSERT INTO main.{table} SELECT");
+            assert!(COPIES.iter().any(|c| c.starts_with(&into)), "{table}");
+        }
+    }
 }
