@@ -1,10 +1,10 @@
 //! What is answered over HTTP: the shell around every page, and the pages.
 
 mod chromium;
-mod links;
+pub(crate) mod links;
 mod real;
 mod room;
-mod run;
+pub(crate) mod run;
 mod shell;
 
 pub(crate) use run::own_address;
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The name under which the servers of these tests are asked.
-const HOST: &str = "jetons.ville.example";
+pub(crate) const HOST: &str = "jetons.ville.example";
 
 /// A server of the pages, with a handler or two of the test's own.
 struct Server {

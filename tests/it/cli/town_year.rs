@@ -1,15 +1,20 @@
-//! A town's year, played through the command line under a clock of its own: what `simulate`
-//! announces leaves, on its day and to the same people, and what people say happened ends the
-//! rest.
+//! A town's year, played through the command line and the links of its mails under a clock of its
+//! own: what `simulate` announces leaves, on its day and to the same people, and what people say
+//! happened ends the rest.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
 use crate::cli::place::at;
 use crate::cli::snapshots::snapshots;
-use crate::support::program::{Program, said};
+use crate::support::http_client::{request, talk};
+use crate::support::program::{Program, Running, said};
+use crate::web::HOST;
+use crate::web::links::links_to;
+use crate::web::run::own_address;
 
 const TOWN: &str = r#"contact = "dsi@ville.example"
 [mail]
@@ -48,9 +53,9 @@ name       = "Voirie, nouveau jeton"
 expires    = 2028-03-01
 "#;
 
-/// What people say, and when.
-const EVENTS: [(&str, &str); 9] = [
-    ("2026-02-20", "filed cantine --reference 4711"),
+/// What people say, and when: a command, or an answer by the link in somebody's latest mail.
+const EVENTS: [(&str, &str); 11] = [
+    ("2026-02-20", "link cantine@ville.example filed number=4711"),
     ("2026-03-05", "supersede voirie voirie-2028"),
     ("2026-03-23", "filed cantine --refused"),
     ("2026-04-02", "renew cantine --expires 2027-11-20"),
@@ -59,6 +64,11 @@ const EVENTS: [(&str, &str); 9] = [
         "2026-06-10",
         "renew marches --issued 2026-06-09 --write-config",
     ),
+    (
+        "2026-06-12",
+        "link dgs@ville.example renewed date=2028-03-01",
+    ),
+    ("2026-06-13", "link aides@ville.example not-for-me"),
     ("2026-06-15", "revoke aides --at 2026-08-20"),
     ("2026-11-25", "archive marches"),
     ("2026-12-01", "restore marches"),
@@ -69,6 +79,7 @@ type Leaving = (String, String);
 
 struct Year {
     town: Program,
+    web: SocketAddr,
     now: DateTime<Utc>,
     told: String,
 }
@@ -119,7 +130,34 @@ impl Year {
         assert_eq!(sent, announced, "{}", self.now);
     }
 
+    /// An answer by the link in the latest reminder to somebody, given to the running daemon.
+    fn answer(&mut self, words: &str) {
+        self.say(&format!("@ {words}"));
+        let mut words = words.split(' ');
+        let [who, page] = [(); 2].map(|()| words.next().unwrap());
+        let form = words.fold("say=yes".to_owned(), |form, field| form + "&" + field);
+        // A mail about one token has a link for each answer.
+        let link = links_to(&self.town.place().join("outbox"), who)
+            .into_iter()
+            .find(|link| link.ends_with(page))
+            .unwrap();
+        let path = link.strip_prefix(&format!("https://{HOST}")).unwrap();
+        let running = Running::start(self.town.command_at(self.now, &["run"]));
+        running.wait_for("watching");
+        let status = |method: &str, form: &str| {
+            let asked = talk(self.web, request(method, path, HOST, form));
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(asked).unwrap().status
+        };
+        assert_eq!((status("GET", ""), status("POST", &form)), (200, 303));
+        running.signal("TERM");
+        assert_eq!(running.ended(), Some(0));
+    }
+
     fn do_it(&mut self, words: &str) {
+        if let Some(answer) = words.strip_prefix("link ") {
+            return self.answer(answer);
+        }
         let args: Vec<&str> = words.split(' ').chain(["--lang", "en"]).collect();
         let ran = self.town.command_at(self.now, &args).output().unwrap();
         assert_eq!(ran.status.code(), Some(0), "{words}: {}", said(&ran));
@@ -137,11 +175,16 @@ fn leaving(row: &Value) -> Leaving {
 
 #[test]
 fn a_year_of_a_town_on_the_command_line() {
-    let Some(town) = Program::timeless(TOWN) else {
+    let web = own_address();
+    let config = format!("[web]\nlisten = \"{web}\"\npublic_url = \"https://{HOST}\"\n");
+    let (root, tables) = TOWN.split_once("[mail]").unwrap();
+    let config = format!("{root}{config}[mail]{tables}");
+    let Some(town) = Program::timeless(&config) else {
         return;
     };
     let mut year = Year {
         town,
+        web,
         now: at("2026-01-05T08:30:00Z"),
         told: String::new(),
     };
@@ -187,6 +230,6 @@ fn a_year_of_a_town_on_the_command_line() {
         .unwrap();
     assert_eq!(ran.status.code(), Some(0), "{}", said(&ran));
     let file = std::fs::read_to_string(year.town.place().join("config.toml")).unwrap();
-    assert_eq!(file, TOWN.replace("= 2024-12-15", "= 2026-06-09"));
+    assert_eq!(file, config.replace("= 2024-12-15", "= 2026-06-09"));
     snapshots().bind(|| insta::assert_snapshot!("town_year", year.told));
 }

@@ -124,7 +124,7 @@ impl Place {
 }
 
 /// The links to pages in the latest reminder to an address, as its text part has them.
-pub(super) fn links_to(outbox: &Path, to: &str) -> Vec<String> {
+pub(crate) fn links_to(outbox: &Path, to: &str) -> Vec<String> {
     let mut mails: Vec<_> = std::fs::read_dir(outbox)
         .unwrap()
         .map(|e| e.unwrap().path())
