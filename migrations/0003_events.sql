@@ -19,6 +19,9 @@ CREATE INDEX period_revoked ON period (expires) WHERE revoked_from IS NOT NULL;
 ALTER TABLE recipient ADD COLUMN origin TEXT NOT NULL DEFAULT 'file'
     CHECK (origin IN ('file', 'import', 'webhook', 'inherited'));
 
+-- Suppressed while its mail was in flight: that mail. A 250 to it makes the notice sent all the same.
+ALTER TABLE notice ADD COLUMN flight BIGINT;
+
 -- What silences the stages above 15 of a period: a request that was filed, a renewal that a
 -- recipient declared and nobody has confirmed, a snooze. Gone when it is undone; the journal keeps it.
 CREATE TABLE quiet (

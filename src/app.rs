@@ -144,6 +144,7 @@ pub fn declaration(config: &Config) -> Declaration<'_> {
         tokens: &config.tokens,
         stages: &config.stages,
         calendar: &config.calendar,
+        validity_months: config.validity_months,
         digest: &config.digest,
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// numbers, dates and rights
     #[arg(long, value_name = "-", group = "renewal", allow_hyphen_values = true)]
     jwt: Option<String>,
+    /// It is not renewed, although a recipient declared it: its reminders go on
+    #[arg(long, group = "renewal", conflicts_with = "write_config")]
+    not_renewed: bool,
     /// Have the file say so too; without a date, what the record says
     #[arg(long)]
     write_config: bool,
@@ -38,6 +41,15 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let loaded = context.load()?;
     let config = &loaded.config;
     let (id, dry_run) = (args.id.as_str(), args.dry.dry_run);
+    if args.not_renewed {
+        let event = Event {
+            command: "renew",
+            id,
+            verb: Verb::Undeclare,
+            dry_run,
+        };
+        return perform(config, &event, context).await;
+    }
     let renewal = match said(args, config, context)? {
         Some(renewal) => Some(renewal),
         None if args.write_config => None,

@@ -16,7 +16,7 @@ use crate::delivery::desk::Desk;
 use crate::delivery::notes::Draft;
 use crate::domain::address::Address;
 use crate::domain::language::{Lang, Text, text};
-use crate::domain::lifecycle::{News, Who};
+use crate::domain::lifecycle::{News, State, Who};
 use crate::domain::token::Role;
 use crate::store::error::Result;
 use crate::store::outbox::Person;
@@ -81,7 +81,10 @@ async fn notes_of(
         return Ok(Vec::new());
     };
     let period_key = format!("period:{}:{period}", token.id);
+    // What was asked of a period that is over, or of a token that has ended since, is moot.
+    let is_moot = token.period_no != period || token.state != State::Active;
     match item.kind {
+        News::Declared | News::NotForMe if is_moot => Ok(Vec::new()),
         News::Renewed => {
             let (subject, body) = renewed(desk, &token);
             let draft = draft("note_renewed", period_key, subject, body);
@@ -309,15 +312,19 @@ fn declared(
         ),
     };
     let date = expires.map_or_else(
-        || "AAAA-MM-JJ".to_owned(),
-        |at| desk.calendar.date(at).to_string(),
+        || text!("YYYY-MM-DD", "AAAA-MM-JJ"),
+        |at| {
+            let on = desk.calendar.date(at);
+            text!("{on}", "{on}")
+        },
     );
+    let (date_en, date_fr) = (date.en, date.fr);
     let Text { en, fr } = day(desk, token.period.expires);
     let body = vec![
         given,
         text!(
-            "Please look it up on the dashboard ({dashboard}), and confirm it with `jetond renew {id} --expires {date}`.",
-            "Merci de vérifier sur le tableau de bord ({dashboard}), et de le confirmer avec `jetond renew {id} --expires {date}`."
+            "Please look it up on the dashboard ({dashboard}), and confirm it with `jetond renew {id} --expires {date_en}`. If it is not renewed: `jetond renew {id} --not-renewed`; its reminders then go on.",
+            "Merci de vérifier sur le tableau de bord ({dashboard}), et de le confirmer avec `jetond renew {id} --expires {date_fr}`. S’il n’est pas renouvelé : `jetond renew {id} --not-renewed` ; les rappels reprennent alors."
         ),
         text!(
             "Until then the token counts as expiring on {en}: its reminders are silent, but those from 15 days before that date on leave all the same.",

@@ -218,10 +218,20 @@ pub fn date_change(
     if before == Some(now_in_file) {
         return DateChange::Unchanged;
     }
+    let same_jti_in_file = before.is_some_and(|b| b.jti == now_in_file.jti);
     let another_jti = match (&recorded.jti, &now_in_file.jti) {
-        (Some(old), Some(new)) => old != new,
+        (Some(old), Some(new)) => old != new && !same_jti_in_file,
         (None, _) | (_, None) => false,
     };
+    if before.is_some_and(|b| b.expires == now_in_file.expires) {
+        // The date stands as it stood: it is no event, and undoes nothing that happened since.
+        let moved_on = before.is_some_and(|b| b.expires != recorded.expires);
+        return if another_jti && !moved_on {
+            DateChange::Renewal
+        } else {
+            DateChange::Unchanged
+        };
+    }
     let later = calendar.days_between(recorded.expires, now_in_file.expires);
     if another_jti || later >= RENEWAL_DAYS {
         DateChange::Renewal
@@ -286,6 +296,15 @@ mod tests {
         assert_eq!(change(&old, &renewed, &old), DateChange::Unchanged);
         // … and a file that catches up changes nothing.
         assert_eq!(change(&old, &renewed, &renewed), DateChange::Unchanged);
+        // Nor does a file that only gets a jti, or another one: what it says of the day is old.
+        assert_eq!(
+            change(
+                &dates("2026-06-15T21:59:59Z", None),
+                &renewed,
+                &dates("2026-06-15T21:59:59Z", Some("cccc"))
+            ),
+            DateChange::Unchanged
+        );
         // A jti that is added, or left out, is no other jti.
         assert_eq!(
             change(

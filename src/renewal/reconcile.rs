@@ -36,6 +36,8 @@ pub struct Declaration<'a> {
     pub stages: &'a Stages,
     /// The calendar in force.
     pub calendar: &'a Calendar,
+    /// Months from issue to expiry.
+    pub validity_months: u32,
     /// The digest of the files.
     pub digest: &'a str,
 }
@@ -91,7 +93,10 @@ pub async fn reconcile(
     }
 
     take_over_declared(&mut tx, &known, file.tokens, now).await?;
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        dating: dating(&mut tx, &file).await?,
+        ..Plan::default()
+    };
     let by_id: HashMap<&str, &Known> = known.iter().map(|k| (k.id.as_str(), k)).collect();
     let mut next_no = tx.next_token_no().await?;
     let mut numbers = HashMap::with_capacity(file.tokens.len());
@@ -186,9 +191,32 @@ enum Schedules {
     Changed,
 }
 
+/// Whether the dates of the file are computed as they were when it was last read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Dating {
+    #[default]
+    Same,
+    /// The time zone or the months of validity are others.
+    Another,
+}
+
+async fn dating(tx: &mut Tx, file: &Declaration<'_>) -> Result<Dating> {
+    let now = format!("{};{}", file.calendar.tz.name(), file.validity_months);
+    let before = tx.setting("dating").await?;
+    if before.as_deref() == Some(now.as_str()) {
+        return Ok(Dating::Same);
+    }
+    tx.set("dating", &now).await?;
+    Ok(match before {
+        Some(_) => Dating::Another,
+        None => Dating::Same,
+    })
+}
+
 /// The differences between the file and the record.
 #[derive(Default)]
 struct Plan<'a> {
+    dating: Dating,
     new: Vec<Numbered<'a>>,
     facts: Vec<Numbered<'a>>,
     dates: Vec<Numbered<'a>>,
@@ -232,6 +260,15 @@ impl<'a> Plan<'a> {
             return;
         }
         self.dates.push(numbered());
+        let moved_on = known
+            .file
+            .as_ref()
+            .is_some_and(|f| f.expires != known.recorded.expires);
+        if self.dating == Dating::Another && moved_on {
+            // Another time zone or validity shifts every date of the file: that says nothing of
+            // a token whose dates have come from elsewhere since.
+            return;
+        }
         let what = match date_change(calendar, known.file.as_ref(), &known.recorded, &in_file) {
             DateChange::Unchanged => return,
             DateChange::Renewal => {

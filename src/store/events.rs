@@ -34,6 +34,24 @@ pub enum Standing {
     Unspoken,
 }
 
+/// The mail of a notice, if the commit before its dot was made and no answer is on record: its
+/// bytes may have arrived, whatever becomes of the notice.
+macro_rules! in_flight {
+    () => {
+        "(SELECT m.no FROM mail m WHERE m.no = notice.mail AND m.doubts > 0 AND m.state IN ('claimed', 'in_doubt'))"
+    };
+}
+pub(crate) use in_flight;
+
+/// What was suppressed in flight, and still is, has its mail's fate again.
+macro_rules! owe_again {
+    () => {
+        "UPDATE notice SET state = 'owed', reason = NULL, settled_at = NULL, flight = NULL \
+         WHERE state = 'suppressed' AND flight IN \
+           (SELECT m.no FROM mail m WHERE m.no = notice.flight AND m.doubts > 0 AND m.state IN ('claimed', 'in_doubt'))"
+    };
+}
+
 impl Tx {
     /// Suppresses everything that is owed for these tokens. What is already in flight keeps
     /// its mail's fate; nothing of it is sent again.
@@ -49,10 +67,11 @@ impl Tx {
         if tokens.is_empty() {
             return Ok(0);
         }
-        let done = sqlx::query(
-            "UPDATE notice SET state = 'suppressed', reason = $2, settled_at = $3 \
-             FROM json_each($1) j WHERE notice.token = j.value AND notice.state = 'owed'",
-        )
+        let done = sqlx::query(concat!(
+            "UPDATE notice SET state = 'suppressed', reason = $2, settled_at = $3, flight = ",
+            in_flight!(),
+            " FROM json_each($1) j WHERE notice.token = j.value AND notice.state = 'owed'"
+        ))
         .bind(json(tokens))
         .bind(why.word())
         .bind(seconds(now))
@@ -74,9 +93,12 @@ impl Tx {
             return Ok(0);
         }
         let done = sqlx::query(
-            "UPDATE notice SET state = 'suppressed', reason = 'recipient_removed', settled_at = $2 \
-             FROM jsonb_each($1) j WHERE notice.token = j.value ->> 0 AND notice.recipient = j.value ->> 1 \
-             AND notice.state = 'owed'",
+            concat!(
+                "UPDATE notice SET state = 'suppressed', reason = 'recipient_removed', settled_at = $2, flight = ",
+                in_flight!(),
+                " FROM jsonb_each($1) j WHERE notice.token = j.value ->> 0 AND notice.recipient = j.value ->> 1 \
+                 AND notice.state = 'owed'"
+            ),
         )
         .bind(json(recipients))
         .bind(seconds(now))
@@ -94,15 +116,22 @@ impl Tx {
         if tokens.is_empty() {
             return Ok(());
         }
-        sqlx::query(
+        for sql in [
+            concat!(
+                owe_again!(),
+                " AND (token, period) IN \
+               (SELECT t.no, t.period FROM json_each($1) j JOIN token t ON t.no = j.value) AND reason = $2"
+            ),
             "DELETE FROM notice WHERE (token, period) IN \
                (SELECT t.no, t.period FROM json_each($1) j JOIN token t ON t.no = j.value) \
              AND state = 'suppressed' AND reason = $2",
-        )
-        .bind(json(tokens))
-        .bind(why.word())
-        .execute(&mut *self.inner)
-        .await?;
+        ] {
+            sqlx::query(sql)
+                .bind(json(tokens))
+                .bind(why.word())
+                .execute(&mut *self.inner)
+                .await?;
+        }
         Ok(())
     }
 
@@ -114,14 +143,22 @@ impl Tx {
         if recipients.is_empty() {
             return Ok(());
         }
-        sqlx::query(
+        for sql in [
+            concat!(
+                owe_again!(),
+                " AND reason = 'recipient_removed' \
+             AND EXISTS (SELECT 1 FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 0 \
+               WHERE notice.token = t.no AND notice.period = t.period AND notice.recipient = j.value ->> 1)"
+            ),
             "DELETE FROM notice WHERE state = 'suppressed' AND reason = 'recipient_removed' \
              AND EXISTS (SELECT 1 FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 0 \
                WHERE notice.token = t.no AND notice.period = t.period AND notice.recipient = j.value ->> 1)",
-        )
-        .bind(json(recipients))
-        .execute(&mut *self.inner)
-        .await?;
+        ] {
+            sqlx::query(sql)
+                .bind(json(recipients))
+                .execute(&mut *self.inner)
+                .await?;
+        }
         Ok(())
     }
 

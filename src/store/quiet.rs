@@ -11,6 +11,7 @@ use sqlx::Row;
 use crate::domain::lifecycle::{LAST_WORDS, News, Silence, Suppression};
 use crate::domain::schedule::{End, Quiet};
 use crate::store::error::{Result, StoreError};
+use crate::store::events::in_flight;
 use crate::store::outbox::{Person, count};
 use crate::store::plan::json;
 use crate::store::{Store, Tx, instant, seconds};
@@ -142,7 +143,8 @@ impl Store {
     pub async fn has_news(&self, since: DateTime<Utc>) -> Result<bool> {
         let found: i64 = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM news) OR EXISTS \
-               (SELECT 1 FROM quiet WHERE filed_at <= $1 AND asked_at IS NULL)",
+               (SELECT 1 FROM quiet q JOIN token t ON t.no = q.token AND t.period = q.period \
+                 AND t.state = 'active' WHERE q.filed_at <= $1 AND q.asked_at IS NULL)",
         )
         .bind(seconds(since))
         .fetch_one(&self.pool)
@@ -225,10 +227,11 @@ impl Tx {
         why: Suppression,
         now: DateTime<Utc>,
     ) -> Result<u64> {
-        let done = sqlx::query(
-            "UPDATE notice SET state = 'suppressed', reason = $2, settled_at = $3 \
-             WHERE token = $1 AND state = 'owed' AND stage > $4",
-        )
+        let done = sqlx::query(concat!(
+            "UPDATE notice SET state = 'suppressed', reason = $2, settled_at = $3, flight = ",
+            in_flight!(),
+            " WHERE token = $1 AND state = 'owed' AND stage > $4"
+        ))
         .bind(token)
         .bind(why.word())
         .bind(seconds(now))
@@ -310,7 +313,9 @@ impl Tx {
         let rows = json(tokens);
         let people: i64 = sqlx::query_scalar(
             "SELECT count(DISTINCT n.recipient) FROM json_each($1) j JOIN token t ON t.no = j.value \
-             JOIN notice n ON n.token = t.no AND n.period = t.period AND n.state = 'sent' \
+               AND t.state = 'active' \
+             JOIN notice n ON n.token = t.no AND n.period = t.period AND (n.state = 'sent' OR n.state = 'owed' \
+               AND EXISTS (SELECT 1 FROM mail m WHERE m.no = n.mail AND m.doubts > 0)) \
              JOIN recipient r ON r.token = t.no AND r.key = n.recipient AND r.removed_at IS NULL",
         )
         .bind(&rows)
@@ -319,8 +324,11 @@ impl Tx {
         if people > 0 {
             sqlx::query(
                 "INSERT INTO news (at, kind, who, token, period, detail) \
-                 SELECT $2, $3, $4, t.no, t.period, $5 FROM json_each($1) j JOIN token t ON t.no = j.value \
-                 WHERE EXISTS (SELECT 1 FROM notice n WHERE n.token = t.no AND n.period = t.period AND n.state = 'sent')",
+                 SELECT $2, $3, $4, t.no, t.period, $5 FROM json_each($1) j \
+                 JOIN token t ON t.no = j.value AND t.state = 'active' \
+                 WHERE EXISTS (SELECT 1 FROM notice n WHERE n.token = t.no AND n.period = t.period \
+                   AND (n.state = 'sent' OR n.state = 'owed' \
+                     AND EXISTS (SELECT 1 FROM mail m WHERE m.no = n.mail AND m.doubts > 0)))",
             )
             .bind(&rows)
             .bind(seconds(now))
@@ -369,7 +377,8 @@ impl Tx {
     /// When the store cannot be read.
     pub async fn reminded(&mut self, token: i64, period: i64) -> Result<Vec<Person>> {
         let keys: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT recipient FROM notice WHERE token = $1 AND period = $2 AND state = 'sent'",
+            "SELECT DISTINCT recipient FROM notice WHERE token = $1 AND period = $2 \
+             AND (state = 'sent' OR flight IS NOT NULL)",
         )
         .bind(token)
         .bind(period)
@@ -392,20 +401,17 @@ impl Tx {
     ) -> Result<Vec<(i64, i64, DateTime<Utc>)>> {
         let rows = sqlx::query(
             "UPDATE quiet SET asked_at = $2 WHERE filed_at <= $1 AND asked_at IS NULL \
-             RETURNING token, period, filed_at, EXISTS (SELECT 1 FROM token t \
-               WHERE t.no = quiet.token AND t.period = quiet.period AND t.state = 'active') AS present",
+             AND EXISTS (SELECT 1 FROM token t \
+               WHERE t.no = quiet.token AND t.period = quiet.period AND t.state = 'active') \
+             RETURNING token, period, filed_at",
         )
         .bind(seconds(since))
         .bind(seconds(now))
         .fetch_all(&mut *self.inner)
         .await?;
-        let mut found = Vec::new();
-        for r in &rows {
-            if r.try_get::<bool, _>("present")? {
-                found.push((r.try_get(0)?, r.try_get(1)?, instant(r.try_get(2)?)));
-            }
-        }
-        Ok(found)
+        rows.iter()
+            .map(|r| Ok((r.try_get(0)?, r.try_get(1)?, instant(r.try_get(2)?))))
+            .collect()
     }
 
     /// Forgets an event that nobody was told yet and that is no longer true.

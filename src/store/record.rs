@@ -273,7 +273,9 @@ impl Store {
         let row = sqlx::query(
             "SELECT (SELECT min(at) FROM (SELECT min(next_due_at) AS at FROM token WHERE next_due_at IS NOT NULL \
                       UNION ALL SELECT min(until) FROM quiet WHERE until IS NOT NULL \
-                      UNION ALL SELECT min(filed_at) + 1728000 FROM quiet WHERE filed_at IS NOT NULL AND asked_at IS NULL)), \
+                      UNION ALL SELECT min(q.filed_at) + 1728000 FROM quiet q JOIN token t ON t.no = q.token \
+                        AND t.period = q.period AND t.state = 'active' \
+                        WHERE q.filed_at IS NOT NULL AND q.asked_at IS NULL)), \
                     (SELECT min(next_at) FROM mail WHERE next_at IS NOT NULL)",
         )
         .fetch_one(&self.pool)

@@ -179,8 +179,9 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         sqlx::query(
-            "UPDATE notice SET state = 'sent', settled_at = $2 FROM jsonb_each($1) j \
-             WHERE notice.mail = j.value ->> 0 AND notice.state = 'owed'",
+            "UPDATE notice SET state = 'sent', settled_at = $2, reason = NULL, flight = NULL FROM jsonb_each($1) j \
+             WHERE notice.mail = j.value ->> 0 AND (notice.state = 'owed' \
+               OR notice.state = 'suppressed' AND notice.flight = notice.mail)",
         )
         .bind(&rows)
         .bind(seconds(now))

@@ -1,7 +1,7 @@
 //! Telling people of reminders that did not reach somebody: one note to a reader for all that
 //! were refused, or came back, at about the same time.
 //!
-//! They are gathered until nothing more is about to leave, at most [`PATIENCE`]: so a broken
+//! They are gathered until nothing more is about to leave, at most `PATIENCE`: so a broken
 //! address list, or a domain that went away, is one note and not hundreds.
 
 use std::collections::BTreeSet;

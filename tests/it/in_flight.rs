@@ -105,3 +105,53 @@ async fn so_do_a_revocation_an_archive_and_a_successor() {
     holds_at_each_step(Verb::Archive).await;
     holds_at_each_step(Verb::Supersede { by: "b".to_owned() }).await;
 }
+
+#[tokio::test]
+async fn what_arrives_after_all_is_not_told_again_when_it_is_taken_back() {
+    for (verb, back) in [
+        (Verb::File(Filing::default()), Verb::Unfile),
+        (Verb::Archive, Verb::Restore),
+    ] {
+        for undone in ["in flight", "afterwards"] {
+            let gate = Gate::new();
+            let script = Script::new().first(1, Phase::Dot, Act::Wait(gate.clone()));
+            let server = SmtpServer::start(script);
+            let one = token("a", "2026-12-15", &["c@ville.example"]);
+            let config = head(server.port()) + &one;
+            let mut town = Town::start(&config, at("2026-11-15T08:00:00Z")).await;
+            town.rig().tick(town.now).await.unwrap();
+            let hand = Hand {
+                calendar: &town.config().calendar,
+                who: Who::User("alex".to_owned()),
+                now: town.now,
+            };
+            let act = async |verb| {
+                let done = verbs::act(town.store(), &hand, "a", verb).await.unwrap();
+                assert!(done.unwrap().changed());
+            };
+            let event = async {
+                gate.reached().await;
+                act(&verb).await;
+                if undone == "in flight" {
+                    act(&back).await;
+                }
+                gate.open();
+            };
+            let (step, ()) = tokio::join!(town.rig().deliver(town.now), event);
+            step.unwrap();
+            if undone == "afterwards" {
+                act(&back).await;
+            }
+            for _ in 0..3 {
+                town.now += chrono::Duration::days(1);
+                town.pass().await;
+            }
+            assert_eq!(server.accepted().len(), 1, "{verb:?} {undone}");
+            let fates = town.fates("a").await;
+            assert!(
+                fates.iter().any(|f| (f.0, f.2.as_str()) == (30, "sent")),
+                "{fates:?}"
+            );
+        }
+    }
+}

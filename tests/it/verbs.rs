@@ -346,3 +346,153 @@ async fn an_archive_holds_against_the_file_until_it_is_restored() {
     );
     covered(&town).await;
 }
+
+/// The file with a `jti` for its only token.
+fn with_jti(config: &str) -> String {
+    let line = "datapass_id = \"500\"";
+    config.replace(line, &format!("{line}\njti = \"8c089a39-0001\""))
+}
+
+#[tokio::test]
+async fn a_file_that_says_the_same_day_undoes_nothing() {
+    let mut town = town().await;
+    act(&town, "a", until("2028-06-15T21:59:59Z"))
+        .await
+        .unwrap();
+    let config = std::fs::read_to_string(town.file()).unwrap();
+    let expires = async |town: &Town| {
+        let token = town.store().token("a").await.unwrap().unwrap();
+        (token.period.expires, token.period_no, token.jti.is_some())
+    };
+    town.reload(&with_jti(&config)).await;
+    let renewed = at("2028-06-15T21:59:59Z");
+    assert_eq!(expires(&town).await, (renewed, 2, true));
+    // Another time zone, or validity, shifts what the file says; that is no event either.
+    for (old, new) in [
+        ("\"Europe/Paris\"", "\"Europe/London\""),
+        ("[mail]", "[schedule]\nvalidity_months = 12\n[mail]"),
+    ] {
+        let config = with_jti(&config).replace(old, new);
+        assert!(config.contains(new));
+        town.reload(&config).await;
+        assert_eq!(expires(&town).await, (renewed, 2, true));
+    }
+    assert_eq!(mornings(&mut town, "2026-12-20T00:00:00Z").await, [""; 0]);
+    // A revocation to come stands as well.
+    town.reload(&config).await;
+    let at_the_end = at("2027-10-10T21:59:59Z");
+    act(
+        &town,
+        "a",
+        Verb::Revoke {
+            at: Some(at_the_end),
+        },
+    )
+    .await
+    .unwrap();
+    town.reload(&config.replace("8c089a39-0001", "8c089a39-0002"))
+        .await;
+    town.reload(&with_jti(&config)).await;
+    assert_eq!(expires(&town).await.0, at_the_end);
+}
+
+#[tokio::test]
+async fn a_revocation_that_is_taken_back_has_every_stage_leave_again() {
+    let mut town = Town::start(
+        &config(&[("a", "2027-12-15", &["c@ville.example"])]),
+        at("2026-09-01T08:30:00Z"),
+    )
+    .await;
+    let revoke = Verb::Revoke {
+        at: Some(at("2026-10-10T21:59:59Z")),
+    };
+    act(&town, "a", revoke).await.unwrap();
+    let before = mornings(&mut town, "2026-10-09T23:00:00Z").await;
+    assert_eq!(before.len(), 5, "{before:?}");
+    let done = act(&town, "a", Verb::Restore).await.unwrap();
+    let coming: Vec<i32> = done.coming.iter().map(|p| p.stage).collect();
+    assert!(coming.starts_with(&[90, 60, 30, 15, 7, 1, 0]), "{coming:?}");
+    let after = mornings(&mut town, "2027-12-16T00:00:00Z").await;
+    let days: Vec<&str> = after.iter().map(|m| &m[..10]).collect();
+    assert_eq!(
+        days,
+        [
+            "2027-09-16",
+            "2027-10-16",
+            "2027-11-15",
+            "2027-11-30",
+            "2027-12-08",
+            "2027-12-14",
+            "2027-12-15"
+        ]
+    );
+    covered(&town).await;
+}
+
+#[tokio::test]
+async fn what_ended_twice_is_restored_whole() {
+    let tokens: &[(&str, &str, &[&str])] = &[
+        ("a", "2026-12-15", &["c@ville.example"]),
+        ("b", "2028-12-15", &["d@ville.example"]),
+    ];
+    for first in [Verb::Archive, Verb::Revoke { at: None }] {
+        let mut town = Town::start(&config(tokens), at("2026-09-16T07:00:00Z")).await;
+        town.rig().tick(town.now).await.unwrap();
+        act(&town, "a", first).await.unwrap();
+        let by = "b".to_owned();
+        act(&town, "a", Verb::Supersede { by }).await.unwrap();
+        act(&town, "a", Verb::Restore).await.unwrap();
+        assert_eq!(
+            mornings(&mut town, "2026-09-18T00:00:00Z").await,
+            ["2026-09-17 reminder c@ville.example"]
+        );
+        covered(&town).await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_day_is_no_renewal_and_the_end_before_a_revocation_counts() {
+    let town = town().await;
+    let later_that_day = act(&town, "a", until("2026-12-15T12:00:00Z"))
+        .await
+        .unwrap();
+    assert!(!later_that_day.changed());
+    let declared = Verb::Declare {
+        expires: Some(at("2026-12-15T12:00:00Z")),
+    };
+    let refused = act(&town, "a", declared).await;
+    assert!(matches!(refused, Err(Refused::NotLater { .. })));
+    let revoke = Verb::Revoke {
+        at: Some(at("2026-11-15T22:59:59Z")),
+    };
+    act(&town, "a", revoke).await.unwrap();
+    let between = act(&town, "a", until("2026-12-01T22:59:59Z")).await;
+    let recorded = at("2026-12-15T22:59:59Z");
+    assert!(matches!(between, Err(Refused::NotLater { recorded: r, .. }) if r == recorded));
+}
+
+#[tokio::test]
+async fn a_token_that_ended_is_not_said_to_be_renewed() {
+    let mut town = town().await;
+    mornings(&mut town, "2026-09-20T00:00:00Z").await;
+    act(&town, "a", Verb::Revoke { at: None }).await.unwrap();
+    let config = std::fs::read_to_string(town.file()).unwrap();
+    town.reload(&config.replace("2026-12-15", "2028-06-15"))
+        .await;
+    assert_eq!(mornings(&mut town, "2026-09-25T00:00:00Z").await, [""; 0]);
+    let back = act(&town, "a", Verb::Restore).await.unwrap();
+    assert_eq!(back.after.expires, at("2028-06-15T21:59:59Z"));
+}
+
+#[tokio::test]
+async fn a_declaration_that_is_moot_is_not_asked_about() {
+    let mut town = town().await;
+    let who = Who::Recipient("c@ville.example".to_owned());
+    act_as(&town, who, "a", Verb::Declare { expires: None })
+        .await
+        .unwrap();
+    act(&town, "a", until("2028-06-15T21:59:59Z"))
+        .await
+        .unwrap();
+    assert_eq!(mornings(&mut town, "2026-09-20T00:00:00Z").await, [""; 0]);
+}

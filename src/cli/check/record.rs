@@ -4,7 +4,7 @@ use crate::cli::check::{Finding, SHOWN};
 use crate::cli::{history, when};
 use crate::config::Loaded;
 use crate::domain::language::{Text, text};
-use crate::domain::lifecycle::State;
+use crate::domain::lifecycle::{By, State};
 use crate::store::Store;
 use crate::store::error::Result;
 use crate::store::record::Token;
@@ -34,6 +34,17 @@ pub(super) async fn findings(loaded: &Loaded, store: &Store) -> Result<Vec<Findi
         .take(SHOWN)
         .map(|(no, token)| one(loaded, *no, token))
         .collect();
+    findings.extend(
+        config
+            .tokens
+            .iter()
+            .enumerate()
+            .filter_map(|(no, declared)| {
+                let token = *on_record.get(declared.id.as_str())?;
+                dated_after_its_end(token).then(|| ended(loaded, no, token))
+            })
+            .take(SHOWN),
+    );
     if let Some(more) = behind.len().checked_sub(SHOWN).filter(|n| *n > 0) {
         findings.push(Finding::doubtful(
             "record",
@@ -45,6 +56,39 @@ pub(super) async fn findings(loaded: &Loaded, store: &Store) -> Result<Vec<Findi
         ));
     }
     Ok(findings)
+}
+
+/// Whether the file gave a date to a token that a person had ended before.
+fn dated_after_its_end(token: &Token) -> bool {
+    token.state != State::Active
+        && token.state_by == By::Person
+        && token.source == "file"
+        && token.period.dated_at > token.state_at
+}
+
+fn ended(loaded: &Loaded, no: usize, token: &Token) -> Finding {
+    let place = loaded.date_of(no);
+    let id = &token.id;
+    let since = when::day(token.state_at, &loaded.config.calendar);
+    let state = match token.state {
+        State::Active | State::Archived => text!("archived", "archivé"),
+        State::Superseded => text!("superseded", "remplacé"),
+        State::Revoked => text!("revoked", "révoqué"),
+    };
+    let Text { en, fr } = state;
+    let mut finding = Finding::doubtful(
+        "record",
+        text!(
+            "{place}: `{id}` has a new date in the file, but is {en} since {since}: no reminder leaves",
+            "{place} : `{id}` a une nouvelle date dans le fichier, mais il est {fr} depuis le {since} : aucun rappel ne part"
+        ),
+        text!(
+            "`jetond restore {id}` if it lives on; else take it out of the file",
+            "`jetond restore {id}` s’il vit encore ; sinon, le retirer du fichier"
+        ),
+    );
+    finding.place = Some(place);
+    finding
 }
 
 fn one(loaded: &Loaded, no: usize, token: &Token) -> Finding {

@@ -101,7 +101,7 @@ pub(super) fn list(cell: &str) -> Result<Vec<String>, Text> {
     Ok(words_of)
 }
 
-/// A list of words, as [`list`] reads it.
+/// A list of words, as `list` reads it.
 pub fn write_list(words: &[String]) -> String {
     words
         .iter()

@@ -26,11 +26,13 @@ pub(super) async fn renew(
             given: given.as_str().to_owned(),
         }));
     }
-    let recorded = token.period.expires;
-    if renewal.expires == recorded {
+    // Of a token to be revoked the end that it had counts.
+    let recorded = token.revoked_from.unwrap_or(token.period.expires);
+    let later = hand.calendar.days_between(recorded, renewal.expires);
+    if later == 0 && token.revoked_from.is_none() {
         return Ok(Ok(None));
     }
-    if renewal.expires < recorded {
+    if later <= 0 {
         return Ok(Err(Refused::NotLater {
             recorded,
             given: renewal.expires,

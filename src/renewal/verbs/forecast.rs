@@ -93,6 +93,7 @@ fn of_one(
     let listed = schedule.stages().listed();
     let coming: Vec<_> = schedule::coming(calendar, schedule, period, &told, now)
         .take_while(|d| listed.contains(&d.stage))
+        .filter(|d| !is_recorded(d.stage))
         .collect();
     let (silent, heard): (Vec<_>, Vec<_>) = coming
         .into_iter()

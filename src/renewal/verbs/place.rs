@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Answer, Hand, Refused, Remark, Subject, Written, dates, written};
-use crate::domain::lifecycle::{By, News, State, Suppression};
+use crate::domain::lifecycle::{By, News, RENEWAL_DAYS, State, Suppression};
 use crate::store::Tx;
 use crate::store::declared::Dates;
 use crate::store::error::Result;
@@ -85,29 +85,45 @@ pub(super) async fn archive(tx: &mut Tx, hand: &Hand<'_>, subject: &Subject) -> 
 
 pub(super) async fn restore(tx: &mut Tx, hand: &Hand<'_>, subject: &Subject) -> Answer {
     let token = &subject.token;
-    let why = match token.state {
-        State::Active if token.revoked_from.is_none() => return Ok(Ok(None)),
-        State::Active => None,
-        State::Archived => Some(Suppression::Archived),
-        State::Superseded => Some(Suppression::Superseded),
-        State::Revoked => Some(Suppression::Revoked),
+    let revocation = match token.state {
+        State::Active | State::Revoked => token.revoked_from,
+        // Only what put it away is taken back.
+        State::Archived | State::Superseded => None,
     };
-    if let Some(end) = token.revoked_from {
+    if token.state == State::Active && revocation.is_none() {
+        return Ok(Ok(None));
+    }
+    if token.state != State::Active {
+        tx.set_state(&[token.no], State::Active, By::Person, hand.now)
+            .await?;
+        tx.set_successor(token.no, None).await?;
+        tx.untell(token.no, News::Superseded).await?;
+        // One end may have come on top of another one.
+        for why in [
+            Suppression::Archived,
+            Suppression::Superseded,
+            Suppression::Revoked,
+        ] {
+            tx.reopen_tokens(&[token.no], why).await?;
+        }
+        tx.tell_from_now(&[token.no], hand.now).await?;
+    }
+    if let Some(end) = revocation {
         let dates = Dates {
             no: token.no,
             issued: token.issued.map(seconds),
             expires: seconds(end),
         };
-        tx.correct_periods(&[dates], &hand.who.to_string(), hand.now)
-            .await?;
-    }
-    if let Some(why) = why {
-        tx.set_state(&[token.no], State::Active, By::Person, hand.now)
-            .await?;
-        tx.set_successor(token.no, None).await?;
-        tx.untell(token.no, News::Superseded).await?;
-        tx.reopen_tokens(&[token.no], why).await?;
-        tx.tell_from_now(&[token.no], hand.now).await?;
+        let who = hand.who.to_string();
+        // Far from the day of the revocation its last stages are due once more, in a period of
+        // their own.
+        if hand.calendar.days_between(token.period.expires, end) >= RENEWAL_DAYS {
+            tx.suppress_tokens(&[token.no], Suppression::Renewed, hand.now)
+                .await?;
+            tx.open_periods(&[dates], &who, hand.now).await?;
+        } else {
+            tx.correct_periods(&[dates], &who, hand.now).await?;
+        }
     }
     written("restored")
 }

@@ -72,8 +72,9 @@ pub(super) async fn declare(
     if let Some(ended) = subject.ended() {
         return Ok(Err(ended));
     }
-    let recorded = token.period.expires;
-    if let Some(given) = expires.filter(|e| *e <= recorded) {
+    let recorded = token.revoked_from.unwrap_or(token.period.expires);
+    let is_later = |e: &DateTime<Utc>| hand.calendar.days_between(recorded, *e) > 0;
+    if let Some(given) = expires.filter(|e| !is_later(e)) {
         return Ok(Err(Refused::NotLater { recorded, given }));
     }
     let mut declared = Said::by(Silence::Declared, hand.who.to_string(), hand.now);

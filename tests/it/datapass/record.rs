@@ -33,6 +33,7 @@ async fn two_tokens() -> (Store, Rules) {
         tokens: &config.tokens,
         stages: &config.stages,
         calendar: &config.calendar,
+        validity_months: config.validity_months,
         digest: &config.digest,
     };
     let before = start() - Duration::days(1);
