@@ -103,6 +103,11 @@ fn verb(e: &Event, calendar: &Calendar) -> Option<Text> {
             }
             said
         }
+        // Data Pass never says that: it says what became of the request.
+        "filed_undone" if e.who == "webhook" => text!(
+            "the request is pending no longer",
+            "la demande n’est plus en cours"
+        ),
         "filed_undone" => text!("not filed after all", "finalement pas déposée"),
         "filed_refused" => text!("request refused", "demande refusée"),
         "renewal_declared" => {

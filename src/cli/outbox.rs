@@ -324,7 +324,21 @@ pub(super) fn user() -> String {
     std::env::var("SUDO_USER")
         .or_else(|_| std::env::var("USER"))
         .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "unknown".to_owned())
+        .ok()
+        .or_else(of_the_system)
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The name that the list of users has for this process; services have no environment that
+/// says it.
+fn of_the_system() -> Option<String> {
+    let id = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    })
 }
 
 fn row(m: &MailRow, config: &Config) -> Value {
@@ -367,6 +381,22 @@ fn note(kind: &str) -> Text {
             "note: late mails held",
             "avis : courriels en retard retenus"
         ),
+        "note_renewed" => text!("note: renewed", "avis : renouvelé"),
+        "note_superseded" => text!("note: superseded", "avis : remplacé"),
+        "note_declared" => text!(
+            "note: renewal to confirm",
+            "avis : renouvellement à confirmer"
+        ),
+        "note_filed" => text!(
+            "note: request without answer",
+            "avis : demande sans réponse"
+        ),
+        "note_request_refused" => text!("note: request refused", "avis : demande refusée"),
+        "note_changes_requested" => {
+            text!("note: changes requested", "avis : modifications demandées")
+        }
+        "note_request_approved" => text!("note: request approved", "avis : demande acceptée"),
+        "reminder" => text!("reminder", "rappel"),
         "note_not_for_me" => text!("note: not for them", "avis : pas pour cette personne"),
         "note_report" => text!("weekly report", "rapport hebdomadaire"),
         kind => text!("{kind}", "{kind}"),

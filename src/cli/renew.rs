@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// numbers, dates and rights
     #[arg(long, value_name = "-", group = "renewal", allow_hyphen_values = true)]
     jwt: Option<String>,
+    /// The date on record is wrong: it is corrected, and nothing is sent again
+    #[arg(long, requires = "renewal", conflicts_with_all = ["write_config", "not_renewed"])]
+    correct: bool,
     /// It is not renewed, although a recipient declared it: its reminders go on
     #[arg(long, group = "renewal", conflicts_with = "write_config")]
     not_renewed: bool,
@@ -68,10 +71,15 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     };
     match renewal {
         Some(renewal) if !args.write_config => {
+            let verb = if args.correct {
+                Verb::Correct(renewal)
+            } else {
+                Verb::Renew(renewal)
+            };
             let event = Event {
                 command: "renew",
                 id,
-                verb: Verb::Renew(renewal),
+                verb,
                 dry_run,
             };
             perform(config, &event, context).await

@@ -174,7 +174,10 @@ impl Store {
                 let theirs = schedule::due_for(&schedule, &period, told, &due);
                 let is_recorded = |stage: Stage| recorded.contains(&(no, stage.days(), key));
                 let new = schedule::newly_due(calendar, &theirs, now, is_recorded);
-                for n in new.into_iter().filter(|n| n.slot <= now - SEEN_WITHIN) {
+                // What became due by an event, not by its slot, has been due since that event.
+                let from = period.opened_at.max(period.dated_at).max(told.since);
+                let is_late = |n: &schedule::NewNotice| n.slot.max(from) <= now - SEEN_WITHIN;
+                for n in new.into_iter().filter(is_late) {
                     unseen.push(Uncovered {
                         token: id.to_owned(),
                         stage: n.stage.days(),

@@ -496,3 +496,41 @@ async fn a_declaration_that_is_moot_is_not_asked_about() {
         .unwrap();
     assert_eq!(mornings(&mut town, "2026-09-20T00:00:00Z").await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_wrong_date_is_corrected_and_nothing_is_sent_again() {
+    let mut town = town().await;
+    mornings(&mut town, "2026-09-20T00:00:00Z").await;
+    let slip = act(&town, "a", until("2126-06-15T21:59:59Z"))
+        .await
+        .unwrap();
+    assert!(slip.remarks.contains(&Remark::FarAhead));
+    let right = Renewal::until(at("2028-06-15T21:59:59Z"), None);
+    let done = act(&town, "a", Verb::Correct(right.clone())).await.unwrap();
+    assert_eq!(done.after.expires, right.expires);
+    let again = act(&town, "a", Verb::Correct(right)).await.unwrap();
+    assert!(!again.changed());
+    let token = town.store().token("a").await.unwrap().unwrap();
+    assert_eq!(token.period_no, 2);
+    let notes = mornings(&mut town, "2026-12-20T00:00:00Z").await;
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    covered(&town).await;
+}
+
+#[tokio::test]
+async fn what_an_event_made_due_is_not_overdue_at_once() {
+    let mut town = town().await;
+    town.now = at("2026-11-20T08:30:00Z");
+    let back = config(&[
+        ("a", "2026-12-15", &["c@ville.example", "t@editeur.example"]),
+        ("b", "2026-12-01", &["c@ville.example"]),
+    ]);
+    town.pass().await;
+    town.reload(&back).await;
+    // Stage 15 of the new token has been due for days, but only for a moment since it is known.
+    covered(&town).await;
+    town.now += Duration::minutes(3);
+    let calendar = &town.config().calendar;
+    let open = town.store().uncovered(calendar, town.now).await.unwrap();
+    assert!(open.iter().all(|u| u.token == "b") && !open.is_empty());
+}

@@ -56,6 +56,7 @@ pub(super) async fn perform(
     let chain = match event.verb {
         Verb::Supersede { .. } => chain::of(&store, event.id).await?,
         Verb::Renew(_)
+        | Verb::Correct(_)
         | Verb::File(_)
         | Verb::Unfile
         | Verb::RefuseFiled

@@ -189,8 +189,8 @@ fn hint(
         Refused::NotLater { given, .. } if *given > now => {
             let given = calendar.date(*given);
             text!(
-                "if it ends earlier: `jetond revoke {id} --at {given}`; a date that was wrong is corrected in the file, then `jetond reload`",
-                "s’il finit plus tôt : `jetond revoke {id} --at {given}` ; une date erronée se corrige dans le fichier, puis `jetond reload`"
+                "if it ends earlier: `jetond revoke {id} --at {given}`; if the record is wrong: `jetond renew {id} --expires {given} --correct`",
+                "s’il finit plus tôt : `jetond revoke {id} --at {given}` ; si l’historique se trompe : `jetond renew {id} --expires {given} --correct`"
             )
         }
         Refused::NotLater { .. } => text!(

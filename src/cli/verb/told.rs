@@ -59,6 +59,9 @@ pub(in crate::cli) fn said(s: &Said, calendar: &Calendar) -> Value {
 fn remark(remark: &Remark) -> Value {
     match remark {
         Remark::AlreadyExpired => json!({"kind": "already_expired"}),
+        Remark::FarAhead => json!({"kind": "far_ahead"}),
+        Remark::RevocationTakenBack => json!({"kind": "revocation_taken_back"}),
+        Remark::EndsEarlier => json!({"kind": "ends_earlier"}),
         Remark::LastWordsGoOn => json!({"kind": "last_words_go_on"}),
         Remark::ScopesLost(scopes) => json!({"kind": "scopes_lost", "scopes": scopes}),
         Remark::ScopesGained(scopes) => json!({"kind": "scopes_gained", "scopes": scopes}),
@@ -113,7 +116,11 @@ pub(in crate::cli) fn print(
     for remark in &done.remarks {
         let said = words_of(remark);
         match remark {
-            Remark::AlreadyExpired | Remark::ScopesLost(_) => {
+            Remark::AlreadyExpired
+            | Remark::FarAhead
+            | Remark::RevocationTakenBack
+            | Remark::EndsEarlier
+            | Remark::ScopesLost(_) => {
                 context
                     .out
                     .note(&text!("warning: {{}}", "attention : {{}}").with(&said));
@@ -190,6 +197,13 @@ fn what(done: &Done, verb: &Verb, calendar: &Calendar) -> Text {
                 "renouvelé, {before} → {expires}"
             )
         }
+        Verb::Correct(_) => {
+            let before = day(done.before.expires);
+            text!(
+                "corrected, {before} → {expires}; nothing is sent again",
+                "corrigé, {before} → {expires} ; rien n’est envoyé de nouveau"
+            )
+        }
         Verb::Supersede { by } => text!(
             "superseded, {by} takes its place",
             "remplacé, {by} prend sa place"
@@ -261,6 +275,18 @@ fn words_of(remark: &Remark) -> Text {
         Remark::AlreadyExpired => text!(
             "this date has passed already: is it the right one?",
             "cette date est déjà passée : est-ce la bonne ?"
+        ),
+        Remark::FarAhead => text!(
+            "this date is more than three years later: is it the right one? `--correct` puts a wrong one right",
+            "cette date est plus de trois ans plus tard : est-ce la bonne ? `--correct` rectifie une date erronée"
+        ),
+        Remark::RevocationTakenBack => text!(
+            "the revocation that was planned is taken back by it",
+            "la révocation prévue est annulée par là"
+        ),
+        Remark::EndsEarlier => text!(
+            "the token that takes the place expires first: are the two the right way round? `jetond restore` undoes it",
+            "le jeton qui prend la place expire le premier : sont-ils dans le bon ordre ? `jetond restore` l’annule"
         ),
         Remark::LastWordsGoOn => text!(
             "the reminders of the last {LAST_WORDS} days leave all the same",

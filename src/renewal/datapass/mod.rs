@@ -219,11 +219,11 @@ async fn carry_out(tx: &mut Tx, hand: &Hand<'_>, token: &Numbered, acts: Vec<Act
         match verbs::act_in(tx, hand, &token.id, &verb).await? {
             Ok(done) => {
                 if done.changed() {
-                    tracing::info!(token = %token.id, ?verb, "Data Pass says so");
+                    tracing::info!(token = %token.id, verb = verb.word(), "Data Pass says so");
                 }
             }
             Err(refused) => {
-                tracing::warn!(token = %token.id, ?verb, ?refused, "what Data Pass says contradicts the record");
+                tracing::warn!(token = %token.id, verb = verb.word(), ?refused, "what Data Pass says contradicts the record");
             }
         }
     }

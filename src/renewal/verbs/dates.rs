@@ -68,14 +68,61 @@ pub(super) async fn renew(
     if let Some(scopes) = &renewal.scopes {
         remarks.extend(compare_scopes(token.scopes.as_deref(), Some(scopes)));
     }
-    if renewal.expires < hand.now {
-        remarks.push(Remark::AlreadyExpired);
+    remarks.extend(implausible(hand, recorded, renewal.expires));
+    if token.revoked_from.is_some() {
+        remarks.push(Remark::RevocationTakenBack);
     }
     if told > 0 {
         remarks.push(Remark::ClosingNotes(told));
     }
     Ok(Ok(Some(Written {
         what: "renewed",
+        remarks,
+    })))
+}
+
+/// Longer than any token of the API has ever been valid.
+const FAR_AHEAD_DAYS: i64 = 3 * 366;
+
+/// What is odd about a new date after the one on record, to whom knows how long tokens live.
+fn implausible(hand: &Hand<'_>, recorded: DateTime<Utc>, expires: DateTime<Utc>) -> Option<Remark> {
+    if expires < hand.now {
+        return Some(Remark::AlreadyExpired);
+    }
+    let from = recorded.max(hand.now);
+    let is_far = hand.calendar.days_between(from, expires) > FAR_AHEAD_DAYS;
+    is_far.then_some(Remark::FarAhead)
+}
+
+pub(super) async fn correct(
+    tx: &mut Tx,
+    hand: &Hand<'_>,
+    subject: &Subject,
+    dates: &Renewal,
+) -> Answer {
+    let token = &subject.token;
+    if let Some(ended) = subject.ended() {
+        return Ok(Err(ended));
+    }
+    let later = hand
+        .calendar
+        .days_between(token.period.expires, dates.expires);
+    if later == 0 && token.revoked_from.is_none() {
+        return Ok(Ok(None));
+    }
+    let corrected = Dates {
+        no: token.no,
+        issued: dates.issued.map(seconds),
+        expires: seconds(dates.expires),
+    };
+    tx.correct_periods(&[corrected], &hand.who.to_string(), hand.now)
+        .await?;
+    let mut remarks = Vec::from_iter(implausible(hand, hand.now, dates.expires));
+    if token.revoked_from.is_some() {
+        remarks.push(Remark::RevocationTakenBack);
+    }
+    Ok(Ok(Some(Written {
+        what: "corrected",
         remarks,
     })))
 }

@@ -29,6 +29,8 @@ pub use forecast::Planned;
 pub enum Verb {
     /// The same token lives on until a later date.
     Renew(Renewal),
+    /// The dates on record are wrong: the same period gets others, and nothing is sent again.
+    Correct(Renewal),
     /// Another token takes its place.
     Supersede {
         /// The id of that token.
@@ -63,6 +65,27 @@ pub enum Verb {
     Archive,
     /// It is watched again: what an archive, a revocation or a successor ended goes on.
     Restore,
+}
+
+impl Verb {
+    /// Its word in the log, without particulars: they may name people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Renew(_) => "renew",
+            Self::Correct(_) => "correct",
+            Self::Supersede { .. } => "supersede",
+            Self::File(_) => "file",
+            Self::Unfile => "unfile",
+            Self::RefuseFiled => "refuse_filed",
+            Self::Declare { .. } => "declare",
+            Self::Undeclare => "undeclare",
+            Self::Snooze { .. } => "snooze",
+            Self::Wake => "wake",
+            Self::Revoke { .. } => "revoke",
+            Self::Archive => "archive",
+            Self::Restore => "restore",
+        }
+    }
 }
 
 /// The dates of a renewal.
@@ -195,6 +218,12 @@ impl Done {
 pub enum Remark {
     /// The new date has passed already.
     AlreadyExpired,
+    /// The new date is more than three years after the one on record, and after now.
+    FarAhead,
+    /// A revocation that was planned is taken back by it.
+    RevocationTakenBack,
+    /// The token that takes the place ends before the other one.
+    EndsEarlier,
     /// Reminders from 15 days on go on all the same.
     LastWordsGoOn,
     /// The new token may ask for less: these scopes are lost.
@@ -297,6 +326,7 @@ pub async fn act_in(
     let planned = forecast::of(tx, hand, &subject).await?;
     let written = match verb {
         Verb::Renew(renewal) => dates::renew(tx, hand, &subject, renewal).await?,
+        Verb::Correct(dates) => dates::correct(tx, hand, &subject, dates).await?,
         Verb::Revoke { at } => dates::revoke(tx, hand, &subject, *at).await?,
         Verb::Supersede { by } => place::supersede(tx, hand, &subject, by).await?,
         Verb::Archive => place::archive(tx, hand, &subject).await?,

@@ -48,6 +48,9 @@ pub(super) async fn supersede(tx: &mut Tx, hand: &Hand<'_>, subject: &Subject, b
     if told > 0 {
         remarks.push(Remark::ClosingNotes(told));
     }
+    if new.period.expires < old.period.expires {
+        remarks.push(Remark::EndsEarlier);
+    }
     Ok(Ok(Some(Written {
         what: "superseded",
         remarks,

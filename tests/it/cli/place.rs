@@ -123,6 +123,7 @@ impl Place {
             .current_dir(self.dir.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("USER", "alex")
             .args(args);
         command
     }
