@@ -2,7 +2,8 @@
 //!
 //! A pass by a date that has not come yet settles stages before their day and dates events in the
 //! future; left alone, those stages would stay silent when their day comes. Server replies and
-//! the journal keep their words; no instant that a rule reads is left in the future.
+//! the journal keep their words and times; no instant that a rule reads is left in the future. What
+//! a rule reads of the journal counts as of this moment at the latest ([`JOURNALLED_AT`]).
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -23,8 +24,13 @@ const HELD_FOR: Duration = Duration::hours(24);
 const FORGET_NOTICES: &str =
     "DELETE FROM notice WHERE slot > $1 AND NOT (state = 'sent' AND slot <= $2)";
 
+/// When what an entry of the journal tells happened: it was written before each later word that
+/// the clock is right, whatever clock it was written by.
+pub(in crate::store) const JOURNALLED_AT: &str = "min(at, coalesce((SELECT min(c.at) FROM journal c \
+     WHERE c.no > journal.no AND c.what = 'clock_believed' AND c.detail ->> 'was' = 'behind'), at))";
+
 /// Instants that lie in the past by their nature; `min` of nothing stays nothing.
-const EVENTS: [&str; 9] = [
+const EVENTS: [&str; 13] = [
     "UPDATE schedule SET since = $1 WHERE since > $1",
     "UPDATE token SET declared_at = min(declared_at, $1), state_at = min(state_at, $1) \
        WHERE declared_at > $1 OR state_at > $1",
@@ -37,6 +43,11 @@ const EVENTS: [&str; 9] = [
        WHERE at > $1 OR filed_at > $1 OR asked_at > $1",
     "UPDATE news SET at = $1 WHERE at > $1",
     "UPDATE not_for_me SET at = $1 WHERE at > $1",
+    "UPDATE unreachable SET since = min(since, $1), at = min(at, $1), accepted_at = min(accepted_at, $1) \
+       WHERE since > $1 OR at > $1 OR accepted_at > $1",
+    "UPDATE untold SET at = $1 WHERE at > $1",
+    "UPDATE bounce SET at = $1 WHERE at > $1",
+    "UPDATE webhook_event SET received_at = $1 WHERE received_at > $1",
     "UPDATE setting SET value = $1 WHERE key IN ('last_pass', 'unreached_seen') \
        AND CAST(value AS INTEGER) > $1",
 ];

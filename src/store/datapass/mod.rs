@@ -16,6 +16,7 @@ use crate::domain::address::Address;
 use crate::domain::datapass::{Contact, Event, Kind};
 use crate::domain::lifecycle::State;
 use crate::domain::token::{DatapassId, Recipient, Role, Siret};
+use crate::store::ahead::JOURNALLED_AT;
 use crate::store::declared::{self, KnownRecipient, RecipientOrigin};
 use crate::store::error::{Result, StoreError};
 use crate::store::plan::json;
@@ -336,15 +337,16 @@ impl Tx {
         token: i64,
         words: &[&str],
     ) -> Result<Option<(String, DateTime<Utc>)>> {
-        let row = sqlx::query(
-            "SELECT who, at FROM journal WHERE token = $1 \
-               AND what IN (SELECT value FROM json_each($2)) ORDER BY no DESC LIMIT 1",
-        )
-        .bind(token)
-        .bind(json(words))
-        .fetch_optional(&mut *self.inner)
-        .await?;
-        row.map(|r| Ok((r.try_get("who")?, instant(r.try_get("at")?))))
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT who, {JOURNALLED_AT} AS happened_at FROM journal WHERE token = $1 \
+               AND what IN (SELECT value FROM json_each($2)) ORDER BY no DESC LIMIT 1"
+        ));
+        let row = sqlx::query(sql)
+            .bind(token)
+            .bind(json(words))
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        row.map(|r| Ok((r.try_get("who")?, instant(r.try_get("happened_at")?))))
             .transpose()
     }
 
@@ -357,20 +359,21 @@ impl Tx {
         token: i64,
         who: &str,
     ) -> Result<HashMap<String, DateTime<Utc>>> {
-        let rows = sqlx::query(
-            "SELECT detail ->> 'recipient' AS recipient, at FROM journal \
-             WHERE token = $1 AND what = 'recipient_removed' AND who <> $2 ORDER BY no",
-        )
-        .bind(token)
-        .bind(who)
-        .fetch_all(&mut *self.inner)
-        .await?;
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT detail ->> 'recipient' AS recipient, {JOURNALLED_AT} AS happened_at FROM journal \
+             WHERE token = $1 AND what = 'recipient_removed' AND who <> $2 ORDER BY no"
+        ));
+        let rows = sqlx::query(sql)
+            .bind(token)
+            .bind(who)
+            .fetch_all(&mut *self.inner)
+            .await?;
         let mut taken_off = HashMap::new();
         for r in &rows {
             let written: Option<String> = r.try_get("recipient")?;
             // Who was forgotten since is nobody.
             if let Some(Ok(address)) = written.as_deref().map(Address::parse) {
-                taken_off.insert(address.key(), instant(r.try_get("at")?));
+                taken_off.insert(address.key(), instant(r.try_get("happened_at")?));
             }
         }
         Ok(taken_off)

@@ -2,7 +2,13 @@
 //! is right and a person has said so, every reminder comes as if nothing had been.
 
 use chrono::{DateTime, Duration, Utc};
+use jetond::domain::datapass::merge::OnApprove;
+use jetond::domain::datapass::{Event, Kind};
+use jetond::domain::lifecycle::{State, Who};
+use jetond::domain::token::DatapassId;
 use jetond::renewal::clock;
+use jetond::renewal::datapass::{Rules, receive};
+use jetond::renewal::verbs::{self, Hand, Verb};
 use jetond::store::outbox::MailState;
 
 use crate::support::daemon::{Town, at, head, token};
@@ -110,4 +116,45 @@ async fn reports(town: &Town) -> usize {
         .iter()
         .filter(|(kind, _)| kind == "note_report")
         .count()
+}
+
+/// A word that was said by a clock a year ahead is no later than the moment when the clock was
+/// set right: what Data Pass says the day after counts.
+#[tokio::test]
+async fn what_was_said_ahead_gives_way_to_what_data_pass_says_next() {
+    let mut town = Town::start(&file(9), at("2026-10-20T10:00:00Z")).await;
+    town.pass().await;
+    town.now = at("2027-10-20T10:00:00Z");
+    town.pass().await;
+    for verb in [Verb::Archive, Verb::Restore] {
+        let hand = Hand {
+            calendar: &town.config().calendar,
+            who: Who::User("alex".to_owned()),
+            now: town.now,
+        };
+        let done = verbs::act(town.store(), &hand, "lointain", &verb).await;
+        assert!(done.unwrap().is_ok());
+    }
+    town.now = at(SET_RIGHT);
+    let calendar = town.config().calendar.clone();
+    let released = clock::believe(town.store(), &calendar, "user:camille", town.now).await;
+    assert!(released.unwrap().was_behind());
+    let rules = Rules {
+        calendar,
+        validity_months: 18,
+        on_approve: OnApprove::Ask,
+    };
+    let event = Event {
+        number: DatapassId::parse("11244").unwrap(),
+        kind: Kind::Revoke,
+        fired_at: town.now + Duration::hours(24),
+        name: None,
+        siret: None,
+        scopes: None,
+        people: Vec::new(),
+    };
+    let later = event.fired_at + Duration::minutes(1);
+    receive(town.store(), &rules, &event, later).await.unwrap();
+    let token = town.store().token("lointain").await.unwrap().unwrap();
+    assert_eq!(token.state, State::Revoked);
 }
