@@ -7,9 +7,10 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::calendar::Calendar;
 use crate::domain::datapass::fold::{Filing, Fold, Standing, Word};
 use crate::domain::datapass::{Contact, Event, Kind};
-use crate::domain::lifecycle::State;
+use crate::domain::lifecycle::{RENEWAL_DAYS, State};
 use crate::domain::token::Role;
 
 /// Who spoke last about a matter.
@@ -65,6 +66,8 @@ pub struct Recorded {
     pub filed_at: Option<DateTime<Utc>>,
     /// The last word about the filing.
     pub filing_said: Option<Said>,
+    /// When it was issued, if known.
+    pub issued: Option<DateTime<Utc>>,
     /// Its expiry.
     pub expires: DateTime<Utc>,
     /// The last word about the dates; `None`: they are as first declared.
@@ -95,6 +98,43 @@ pub enum OnApprove {
     Renew,
 }
 
+/// What an approval is worth.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// What it does.
+    pub on_approve: OnApprove,
+    /// The calendar in force.
+    pub calendar: &'a Calendar,
+    /// Months from issue to expiry.
+    pub validity_months: u32,
+}
+
+impl Terms<'_> {
+    /// The expiry that an approval gives.
+    pub fn until(&self, approved: DateTime<Utc>) -> DateTime<Utc> {
+        self.calendar.add_months(approved, self.validity_months)
+    }
+
+    /// Whether an approval means a longer life than the one on record: by as many days as make a
+    /// renewal of a date in the file, and not by the approval from which the record's own issue
+    /// follows. Where the record is Data Pass's own word its approvals are measured against each
+    /// other, whatever the order in which they come.
+    fn prolongs(&self, recorded: &Recorded, approved: DateTime<Utc>) -> bool {
+        let expires = self.until(approved);
+        if recorded
+            .dates_said
+            .is_some_and(|s| s.by == Speaker::DataPass)
+        {
+            return expires > recorded.expires;
+        }
+        let is_renewal = |from, to| self.calendar.days_between(from, to) >= RENEWAL_DAYS;
+        is_renewal(recorded.expires, expires)
+            && recorded
+                .issued
+                .is_none_or(|issued| is_renewal(issued, approved))
+    }
+}
+
 /// One change of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
@@ -122,13 +162,8 @@ pub enum Act {
 }
 
 /// The changes that bring a token to what the fold of its request says, in the order in which
-/// they are to be made. `renewed_until` is the expiry that an approval gives.
-pub fn acts(
-    fold: &Fold,
-    recorded: &Recorded,
-    on_approve: OnApprove,
-    renewed_until: impl Fn(DateTime<Utc>) -> DateTime<Utc>,
-) -> Vec<Act> {
+/// they are to be made.
+pub fn acts(fold: &Fold, recorded: &Recorded, terms: &Terms<'_>) -> Vec<Act> {
     let mut acts = people(fold, recorded);
     let (life, state) = life(fold, recorded);
     // What has ended has neither a filing nor a renewal: its dates stay as they were.
@@ -136,7 +171,7 @@ pub fn acts(
         if life.first() == Some(&Act::Restore) {
             acts.push(Act::Restore);
         }
-        let renewal = renewal(fold, recorded, on_approve, renewed_until);
+        let renewal = renewal(fold, recorded, terms);
         // A renewal opens the next period, in which nothing is filed yet.
         let filed_at = recorded.filed_at.filter(|_| renewal.is_none());
         acts.extend(renewal);
@@ -150,13 +185,7 @@ pub fn acts(
 /// Whether people are to hear of an event, now that it is kept: it is the last word about its
 /// matter, the token is watched, and nobody else spoke of it since. An approval is news when it
 /// would make the token live longer, and does not by itself.
-pub fn is_news(
-    fold: &Fold,
-    recorded: &Recorded,
-    event: &Event,
-    on_approve: OnApprove,
-    renewed_until: impl Fn(DateTime<Utc>) -> DateTime<Utc>,
-) -> bool {
+pub fn is_news(fold: &Fold, recorded: &Recorded, event: &Event, terms: &Terms<'_>) -> bool {
     let at = event.fired_at;
     let is_filing = |what| fold.filing == Some(Word { at, what });
     let matters = match event.kind {
@@ -167,8 +196,8 @@ pub fn is_news(
         Kind::Approve => {
             fold.approved == Some(at)
                 && is_newer(recorded.dates_said, at)
-                && renewed_until(at) > recorded.expires
-                && (on_approve == OnApprove::Ask || recorded.alone == Alone::No)
+                && terms.prolongs(recorded, at)
+                && (terms.on_approve == OnApprove::Ask || recorded.alone == Alone::No)
         }
         Kind::Create
         | Kind::Update
@@ -223,19 +252,16 @@ fn life(fold: &Fold, recorded: &Recorded) -> (Vec<Act>, State) {
 }
 
 /// Whether an approval renews an active token: if it may, and the token then lives longer.
-fn renewal(
-    fold: &Fold,
-    recorded: &Recorded,
-    on_approve: OnApprove,
-    renewed_until: impl Fn(DateTime<Utc>) -> DateTime<Utc>,
-) -> Option<Act> {
+fn renewal(fold: &Fold, recorded: &Recorded, terms: &Terms<'_>) -> Option<Act> {
     let issued = fold.approved?;
-    let expires = renewed_until(issued);
-    let renews = on_approve == OnApprove::Renew
+    let renews = terms.on_approve == OnApprove::Renew
         && recorded.alone == Alone::Yes
-        && expires > recorded.expires
-        && is_newer(recorded.dates_said, issued);
-    renews.then_some(Act::Renew { issued, expires })
+        && is_newer(recorded.dates_said, issued)
+        && terms.prolongs(recorded, issued);
+    renews.then(|| Act::Renew {
+        issued,
+        expires: terms.until(issued),
+    })
 }
 
 /// What the fold does to the filing of an active token.

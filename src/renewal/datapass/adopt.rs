@@ -140,7 +140,7 @@ pub async fn adopt(
     let tokens = tx.tokens_of_number(&number).await?;
     for token in &tokens {
         let recorded = recorded(&mut tx, token, &tokens).await?;
-        let acts = merge::acts(&folded, &recorded, rules.on_approve, |at| rules.until(at));
+        let acts = merge::acts(&folded, &recorded, &rules.terms());
         carry_out(&mut tx, &hand, token, acts).await?;
     }
     let recipients = tx.known_recipients_of(no).await?;
@@ -178,7 +178,9 @@ fn declare(folded: &Fold, rules: &Rules, wish: &Wish) -> std::result::Result<Dec
         Some(_) => None,
         None => folded.approved,
     });
-    let expires = wish.expires.or_else(|| issued.map(|at| rules.until(at)));
+    let expires = wish
+        .expires
+        .or_else(|| issued.map(|at| rules.terms().until(at)));
     let default_id = || TokenId::parse(&format!("datapass-{number}")).expect("a number fits");
     let names_nobody = folded.told(|_, _| true).is_empty();
     let contact = Recipient {

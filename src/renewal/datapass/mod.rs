@@ -14,7 +14,7 @@ use crate::domain::address::Address;
 use crate::domain::calendar::Calendar;
 use crate::domain::datapass::fold::{Filing, Fold, fold};
 use crate::domain::datapass::merge::{
-    self, Act, Alone, Known, OnApprove, Recorded, Said, Speaker, Told,
+    self, Act, Alone, Known, OnApprove, Recorded, Said, Speaker, Terms, Told,
 };
 use crate::domain::datapass::{Contact, Event, Kind};
 use crate::domain::lifecycle::{News, State, Who};
@@ -83,11 +83,9 @@ pub async fn receive(
     };
     for token in &tokens {
         let recorded = recorded(&mut tx, token, &tokens).await?;
-        let acts = merge::acts(&folded, &recorded, rules.on_approve, |at| rules.until(at));
-        let is_news = arrival == Arrival::First
-            && merge::is_news(&folded, &recorded, event, rules.on_approve, |at| {
-                rules.until(at)
-            });
+        let acts = merge::acts(&folded, &recorded, &rules.terms());
+        let is_news =
+            arrival == Arrival::First && merge::is_news(&folded, &recorded, event, &rules.terms());
         carry_out(&mut tx, &hand, token, acts).await?;
         hush(&mut tx, &folded, token).await?;
         if is_news {
@@ -126,9 +124,13 @@ async fn journal(
 }
 
 impl Rules {
-    /// The expiry that an approval gives.
-    fn until(&self, approved: DateTime<Utc>) -> DateTime<Utc> {
-        self.calendar.add_months(approved, self.validity_months)
+    /// What an approval is worth.
+    fn terms(&self) -> Terms<'_> {
+        Terms {
+            on_approve: self.on_approve,
+            calendar: &self.calendar,
+            validity_months: self.validity_months,
+        }
     }
 }
 
@@ -178,6 +180,7 @@ async fn recorded(tx: &mut Tx, token: &Numbered, all: &[Numbered]) -> Result<Rec
         state_said,
         filed_at: token.filed_at,
         filing_said,
+        issued: token.issued,
         expires: token.expires,
         dates_said,
         people: people.into_iter().map(known).collect(),

@@ -44,6 +44,8 @@ pub struct Numbered {
     pub state: State,
     /// Its language, as a word.
     pub language: String,
+    /// When it was issued, if known.
+    pub issued: Option<DateTime<Utc>>,
     /// Its expiry.
     pub expires: DateTime<Utc>,
     /// Who said so, as the journal names them, and when; `None`: it is as first declared.
@@ -297,7 +299,7 @@ impl Tx {
     /// When the store cannot be read.
     pub async fn tokens_of_number(&mut self, number: &str) -> Result<Vec<Numbered>> {
         let rows = sqlx::query(
-            "SELECT t.no, t.id, t.period, t.state, t.language, p.expires, p.source, p.dated_at, \
+            "SELECT t.no, t.id, t.period, t.state, t.language, p.issued, p.expires, p.source, p.dated_at, \
                t.period = 1 AND p.dated_at = t.declared_at AND (p.source = 'file' OR p.source LIKE 'import:%') AS is_first, \
                (SELECT q.filed_at FROM quiet q \
                   WHERE q.token = t.no AND q.period = t.period AND q.kind = 'filed') AS filed_at \
@@ -317,6 +319,7 @@ impl Tx {
                     state: State::from_word(r.try_get("state")?)
                         .ok_or_else(|| unknown("token state"))?,
                     language: r.try_get("language")?,
+                    issued: r.try_get::<Option<i64>, _>("issued")?.map(instant),
                     expires: instant(r.try_get("expires")?),
                     dated: match r.try_get("is_first")? {
                         true => None,

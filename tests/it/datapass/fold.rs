@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
+use jetond::domain::calendar::{Calendar, Days, Window};
 use jetond::domain::datapass::fold::fold;
 use jetond::domain::datapass::merge::{
-    Act, Alone, Known, OnApprove, Recorded, Said, Speaker, Told, acts, is_news,
+    Act, Alone, Known, OnApprove, Recorded, Said, Speaker, Terms, Told, acts, is_news,
 };
 use jetond::domain::datapass::{Event, Kind};
 use jetond::domain::lifecycle::State;
@@ -28,6 +29,7 @@ fn token(said: Option<DateTime<Utc>>) -> Recorded {
         state_said: said,
         filed_at: None,
         filing_said: said,
+        issued: None,
         expires: start() + Duration::days(30),
         dates_said: said,
         people: vec![Known {
@@ -41,9 +43,26 @@ fn token(said: Option<DateTime<Utc>>) -> Recorded {
     }
 }
 
-/// A renewal lasts a hundred days here.
+fn calendar() -> Calendar {
+    Calendar {
+        tz: chrono_tz::Europe::Paris,
+        window: Window::parse("09:00-18:00").unwrap(),
+        days: Days::Any,
+        opens: None,
+    }
+}
+
+/// A renewal lasts three months here.
+fn terms(calendar: &Calendar, on_approve: OnApprove) -> Terms<'_> {
+    Terms {
+        on_approve,
+        calendar,
+        validity_months: 3,
+    }
+}
+
 fn until(issued: DateTime<Utc>) -> DateTime<Utc> {
-    issued + Duration::days(100)
+    terms(&calendar(), OnApprove::Renew).until(issued)
 }
 
 /// Carries out what was decided, as the verbs do.
@@ -106,11 +125,13 @@ fn state(record: &Recorded) -> impl PartialEq + std::fmt::Debug {
 /// The record after a delivery, event by event, each folded with those before it.
 fn after(delivery: &[Event], on_approve: OnApprove, said: Option<DateTime<Utc>>) -> Recorded {
     let mut record = token(said);
+    let calendar = calendar();
+    let terms = terms(&calendar, on_approve);
     for n in 1..=delivery.len() {
         let now = start() + Duration::days(1) + Duration::seconds(i64::try_from(n).unwrap());
-        let decided = acts(&fold(&delivery[..n]), &record, on_approve, until);
+        let decided = acts(&fold(&delivery[..n]), &record, &terms);
         apply(&mut record, decided, now);
-        let again = acts(&fold(&delivery[..n]), &record, on_approve, until);
+        let again = acts(&fold(&delivery[..n]), &record, &terms);
         assert_eq!(again, [], "what was done is not done again");
     }
     record
@@ -150,7 +171,7 @@ fn event(word: &str, second: i64) -> Event {
 }
 
 fn decided(events: &[Event], record: &Recorded) -> Vec<Act> {
-    acts(&fold(events), record, OnApprove::Renew, until)
+    acts(&fold(events), record, &terms(&calendar(), OnApprove::Renew))
 }
 
 #[test]
@@ -186,7 +207,12 @@ fn what_a_person_did_after_an_event_is_not_undone_by_the_next_one() {
     for word in ["revoke", "archive", "submit", "approve"] {
         let events = [event(word, 4), event("update", 6)];
         assert_eq!(decided(&events, &record), [], "{word}");
-        let news = is_news(&fold(&events), &record, &events[0], OnApprove::Ask, until);
+        let news = is_news(
+            &fold(&events),
+            &record,
+            &events[0],
+            &terms(&calendar(), OnApprove::Ask),
+        );
         assert!(!news, "{word} is no news any more");
         // The same second counts for the person; a later event counts.
         assert_eq!(decided(&[event(word, 5)], &record), [], "{word}");
@@ -200,21 +226,30 @@ fn what_a_person_did_after_an_event_is_not_undone_by_the_next_one() {
 #[test]
 fn an_approval_never_shortens_and_never_guesses_which_token_it_renews() {
     let mut record = token(None);
-    record.expires = until(at(7));
-    assert_eq!(decided(&[event("approve", 7)], &record), []);
-    assert_eq!(
-        decided(&[event("approve", 8)], &record),
-        [Act::Renew {
-            issued: at(8),
-            expires: until(at(8))
-        }]
-    );
+    let days = |days: i64| days * 86_400;
+    // The approval that made the token comes seconds or days after its own issue.
+    record.expires = until(at(0));
+    for second in [0, 7, days(1), days(29)] {
+        assert_eq!(decided(&[event("approve", second)], &record), []);
+    }
+    let later = days(40);
+    let renewed = [Act::Renew {
+        issued: at(later),
+        expires: until(at(later)),
+    }];
+    assert_eq!(decided(&[event("approve", later)], &record), renewed);
+    // Nor does it where the token lasts less long than the rule says.
+    record.expires = at(days(20));
+    record.issued = Some(at(-7));
+    assert_eq!(decided(&[event("approve", 0)], &record), []);
+    assert_eq!(decided(&[event("approve", later)], &record), renewed);
+    let mut record = token(None);
     record.alone = Alone::No;
     assert_eq!(decided(&[event("approve", 8)], &record), []);
     let approve = event("approve", 8);
     let is_news = |record: &Recorded, on_approve| {
         let folded = fold(std::slice::from_ref(&approve));
-        is_news(&folded, record, &approve, on_approve, until)
+        is_news(&folded, record, &approve, &terms(&calendar(), on_approve))
     };
     assert!(
         is_news(&record, OnApprove::Renew),
@@ -234,7 +269,14 @@ fn an_approval_never_shortens_and_never_guesses_which_token_it_renews() {
 fn what_came_too_late_to_matter_is_no_news() {
     let record = token(None);
     let refuse = event("refuse", 2);
-    let news = |events: &[Event]| is_news(&fold(events), &record, &refuse, OnApprove::Ask, until);
+    let news = |events: &[Event]| {
+        is_news(
+            &fold(events),
+            &record,
+            &refuse,
+            &terms(&calendar(), OnApprove::Ask),
+        )
+    };
     assert!(news(std::slice::from_ref(&refuse)));
     assert!(news(&[
         refuse.clone(),

@@ -414,3 +414,32 @@ async fn of_two_tokens_with_one_number_none_is_renewed_by_a_guess() {
     let note = "2026-10-02 note_request_approved dsi@ville.example";
     assert_eq!(left, [note, note], "each with its own command");
 }
+
+#[tokio::test]
+async fn the_approval_that_made_a_token_does_not_renew_it_at_a_later_event() {
+    let mut watched = Watched::begin(OnApprove::Renew).await;
+    let dated = |id: &str, issued: &str| {
+        token(id, "2026-12-15", &["c@ville.example"])
+            .replace("expires = 2026-12-15", &format!("issued = {issued}"))
+            .replace("11244", "9003")
+    };
+    // Kept before anyone declared the token; its own issue is 7 s earlier.
+    let mut approve = watched.made("approve", at("2026-09-30T10:00:07Z"));
+    approve.number = DatapassId::parse("9003").unwrap();
+    watched.receive(&approve).await;
+    let file = head(9).replace("\"smtp\"\n[mail.smtp]", "\"file\"\n[mail.smtp]")
+        + &dated("new", "2026-09-30T12:00:00+02:00");
+    watched.town.reload(&file).await;
+    let mut reopen = watched.made("reopen", watched.town.now);
+    reopen.number = approve.number.clone();
+    watched.receive(&reopen).await;
+    let new = watched.town.store().token("new").await.unwrap().unwrap();
+    assert_eq!(new.period_no, 1);
+    assert_eq!(new.period.expires, at("2028-03-30T10:00:00Z"));
+    // The next approval does.
+    watched.town.now += Duration::days(300);
+    approve.fired_at = watched.town.now;
+    watched.receive(&approve).await;
+    let new = watched.town.store().token("new").await.unwrap().unwrap();
+    assert_eq!(new.period_no, 2);
+}
