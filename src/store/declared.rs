@@ -524,8 +524,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Tells the people of one token about another one that has nobody but its contact; answers
-    /// their addresses.
+    /// Tells the people of one token about another one that has nobody but its contact, as those
+    /// of the one are told; answers their addresses. For whom the other once had, what their
+    /// leaving has suppressed in its current period is open again.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -535,21 +536,30 @@ impl Tx {
         to: i64,
         now: DateTime<Utc>,
     ) -> Result<Vec<String>> {
-        Ok(sqlx::query_scalar(
+        let rows = sqlx::query(
             "INSERT INTO recipient (token, key, address, name, role, language, from_stage, since, origin) \
              SELECT $2, r.key, r.address, r.name, r.role, r.language, r.from_stage, $3, 'inherited' \
              FROM recipient r WHERE r.token = $1 AND r.removed_at IS NULL AND NOT EXISTS \
                (SELECT 1 FROM recipient o JOIN token t ON t.no = o.token WHERE o.token = $2 \
                  AND o.removed_at IS NULL AND lower(o.address) <> lower(t.contact)) \
-             ON CONFLICT (token, key) DO UPDATE SET name = excluded.name, role = excluded.role, \
-               removed_at = NULL, since = excluded.since WHERE recipient.removed_at IS NOT NULL \
-             RETURNING address",
+             ON CONFLICT (token, key) DO UPDATE SET address = excluded.address, name = excluded.name, \
+               role = excluded.role, language = excluded.language, from_stage = excluded.from_stage, \
+               origin = excluded.origin, since = excluded.since, removed_at = NULL \
+               WHERE recipient.removed_at IS NOT NULL \
+             RETURNING key, address",
         )
         .bind(from)
         .bind(to)
         .bind(seconds(now))
         .fetch_all(&mut *self.inner)
-        .await?)
+        .await?;
+        let (mut told, mut addresses) = (Vec::new(), Vec::new());
+        for r in &rows {
+            told.push((to, r.try_get("key")?));
+            addresses.push(r.try_get("address")?);
+        }
+        self.reopen_recipients(&told).await?;
+        Ok(addresses)
     }
 
     /// Tells the recipients of restored tokens from now on: while a token was put away, nobody

@@ -534,3 +534,35 @@ async fn what_an_event_made_due_is_not_overdue_at_once() {
     let open = town.store().uncovered(calendar, town.now).await.unwrap();
     assert!(open.iter().all(|u| u.token == "b") && !open.is_empty());
 }
+
+#[tokio::test]
+async fn who_is_inherited_again_stays_and_is_told_as_before() {
+    let both = |people: &[&str]| {
+        config(&[
+            ("a", "2026-12-15", &["x@ville.example"]),
+            ("b", "2026-12-20", people),
+        ])
+    };
+    let mut town = Town::start(&both(&["x@ville.example"]), at("2026-09-15T07:00:00Z")).await;
+    let without = both(&[]);
+    // Reminded of neither yet: what `b` owed them is suppressed when they leave it.
+    town.now = at("2026-09-22T06:00:00Z");
+    town.rig().tick(town.now).await.unwrap();
+    town.reload(&without).await;
+    let open = async |town: &Town| {
+        let all = town.store().all_notices().await.unwrap();
+        all.into_iter()
+            .filter(|(id, n)| id == "b" && n.recipient == "x@ville.example")
+            .map(|(_, n)| n.state)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(open(&town).await, ["suppressed"]);
+    act(&town, "a", Verb::Supersede { by: "b".to_owned() })
+        .await
+        .unwrap();
+    assert_eq!(open(&town).await, [""; 0]);
+    town.reload(&(without + "# once more\n")).await;
+    let b = town.store().token("b").await.unwrap().unwrap();
+    let told = town.store().people(&[b.no]).await.unwrap();
+    assert!(told.iter().any(|p| p.address == "x@ville.example"));
+}

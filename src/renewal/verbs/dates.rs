@@ -26,6 +26,9 @@ pub(super) async fn renew(
             given: given.as_str().to_owned(),
         }));
     }
+    if renewal.expires == token.period.expires {
+        return Ok(Ok(None));
+    }
     // Of a token to be revoked the end that it had counts.
     let recorded = token.revoked_from.unwrap_or(token.period.expires);
     let later = hand.calendar.days_between(recorded, renewal.expires);
