@@ -160,18 +160,20 @@ pub async fn say(
     }
 }
 
-/// Whether there is nothing to record: it was said already, with as much to it, or what would be
-/// taken back was not said by this reader.
+/// Whether there is nothing to record: it was said already, by this reader with as much to it, or
+/// by someone else, whose word stays theirs; or what would be taken back was not said by this
+/// reader.
 fn is_said(opened: &Opened, saying: &Saying) -> bool {
     let not_mine = |kind| !opened.said(kind).is_some_and(|s| opened.is_mine(s));
     match saying {
         Saying::Filed(reference) => opened.said(Silence::Filed).is_some_and(|s| {
-            reference.is_none()
+            !opened.is_mine(s)
+                || reference.is_none()
                 || s.reference.as_deref() == reference.as_ref().map(DatapassId::as_str)
         }),
         Saying::Renewed(expires) => opened
             .said(Silence::Declared)
-            .is_some_and(|s| expires.is_none() || s.expires == *expires),
+            .is_some_and(|s| !opened.is_mine(s) || expires.is_none() || s.expires == *expires),
         Saying::NotFiled => not_mine(Silence::Filed),
         Saying::NotRenewed => not_mine(Silence::Declared),
         Saying::NotForMe => opened.not_for_me.is_some(),

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use jetond::app;
 use jetond::domain::language::Lang;
 use jetond::domain::lifecycle::{Silence, State, Who};
-use jetond::renewal::verbs::{self, Hand, Renewal, Verb};
+use jetond::renewal::verbs::{self, Filing, Hand, Renewal, Verb};
 use jetond::store::Store;
 use jetond::web::Limits;
 use mail_parser::MessageParser;
@@ -569,5 +569,32 @@ async fn check_page(place: &Place, moment: &str, path: &str) {
             format!("page_{moment}_{name}_{lang}"),
             page.replace(ticket, "TICKET")
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_someone_else_said_stays_theirs() {
+    let place = Place::start().await;
+    place
+        .act(Verb::File(Filing {
+            reference: Some("98765".to_owned()),
+            ..Filing::default()
+        }))
+        .await;
+    place.act(Verb::Declare { expires: None }).await;
+    let (said, record) = (place.said().await, place.record().await);
+    assert!(said.len() == 2 && said.iter().all(|(_, who)| !who.starts_with("recipient:")));
+    let filed = place.page(TECH, "/filed");
+    let renewed = place.page(TECH, "/renewed");
+    for (page, form) in [
+        (&filed, "number=1&say=yes"),
+        (&filed, "say=no"),
+        (&renewed, "say=yes&date=2028-06-15"),
+        (&renewed, "say=no"),
+    ] {
+        let shown = place.say(page, form).await;
+        assert!(shown.contains("The person in charge said"), "{shown}");
+        assert_eq!(place.said().await, said, "{form}");
+        assert_eq!(place.record().await, record, "{form}");
     }
 }
