@@ -358,3 +358,27 @@ async fn a_token_that_expired_years_ago_keeps_its_people_as_long_as_they_are_tol
     town.pass_after(60 * 24).await;
     assert_eq!(server.count(), count);
 }
+
+#[tokio::test]
+async fn what_is_still_to_be_told_names_nobody_who_was_forgotten() {
+    let town = Town::start(
+        &(head(9) + &token("marches", "2026-12-15", &[STAYS, "jeanne@editeur.example"])),
+        at("2026-09-16T09:00:00Z"),
+    )
+    .await;
+    let mut tx = town.store().begin().await.unwrap();
+    let detail = serde_json::json!({"recipient": "jeanne@editeur.example"});
+    let who = Who::Recipient("jeanne@editeur.example".to_owned()).to_string();
+    tx.news(News::Declared, &who, Some((1, 1)), &detail, town.now)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let one = head(9) + &token("marches", "2026-12-15", &[STAYS]);
+    let mut town = town;
+    town.reload(&one).await;
+    town.stop().await;
+    assert!(is_anywhere(town.dir(), "jeanne@editeur"));
+    let (code, _, said) = jetond(&town, &["forget", "jeanne@editeur.example"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!is_anywhere(town.dir(), "jeanne@editeur"));
+}

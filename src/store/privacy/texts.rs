@@ -24,8 +24,13 @@ const SET_SUBJECT: &str =
 const SET_NOTE: &str =
     "UPDATE mail SET note = j.value ->> 1 FROM jsonb_each($1) j WHERE mail.no = j.value ->> 0";
 
+const SET_NEWS_WHO: &str =
+    "UPDATE news SET who = j.value ->> 1 FROM jsonb_each($1) j WHERE news.no = j.value ->> 0";
+const SET_NEWS_DETAIL: &str =
+    "UPDATE news SET detail = j.value ->> 1 FROM jsonb_each($1) j WHERE news.no = j.value ->> 0";
+
 /// Every text that may hold an address: how its rows are found, how they are written back.
-pub(super) const TEXTS: [(&str, &str); 6] = [
+pub(super) const TEXTS: [(&str, &str); 8] = [
     (
         "SELECT no, detail FROM journal WHERE detail LIKE $1",
         SET_DETAIL,
@@ -44,6 +49,11 @@ pub(super) const TEXTS: [(&str, &str); 6] = [
         SET_SUBJECT,
     ),
     ("SELECT no, note FROM mail WHERE note LIKE $1", SET_NOTE),
+    ("SELECT no, who FROM news WHERE who LIKE $1", SET_NEWS_WHO),
+    (
+        "SELECT no, detail FROM news WHERE detail LIKE $1",
+        SET_NEWS_DETAIL,
+    ),
 ];
 
 /// Entries that say who filed a request, by name.
