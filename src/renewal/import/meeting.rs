@@ -167,6 +167,13 @@ impl Meeting<'_> {
                 ));
             }
         }
+        if let (Some(_), None) = (&row.jti, &known.jti) {
+            let kept = &known.id;
+            remarks.push(text!(
+                "`{kept}` had no jti on record and takes this one; if it is another token, give that one an id of its own, then run `jetond supersede {kept} NEW`",
+                "`{kept}` n’avait pas de jti enregistré et prend celui-ci ; si c’est un autre jeton, lui donner son propre identifiant, puis lancer `jetond supersede {kept} NOUVEAU`"
+            ));
+        }
         let ignored = self.ignored(strangers);
         if !ignored.is_empty() {
             let ignored = ignored.join(", ");

@@ -97,6 +97,12 @@ async fn a_row_finds_its_token_by_what_it_has() {
         "",
         "intitule,datapass_id,token_expiration\nCantine,77,2027-01-31\n",
     );
+    let ran = fed(
+        &place,
+        "import - -n",
+        "jti,datapass_id,expires\naaaa-1,77,2028-07-31\n",
+    );
+    assert!(ran.out.contains("jetond supersede cantine NEW"), "{ran:?}");
     assert_eq!(
         pairs(&taken(&place, "", "jti,datapass_id\naaaa-1,77\n")),
         [("cantine", "changed")]
