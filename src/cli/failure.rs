@@ -10,7 +10,7 @@ use crate::app::SetupError;
 use crate::cli::nagios::Service;
 use crate::cli::outbox::word;
 use crate::config::Diagnostic;
-use crate::domain::language::{Lang, Text, counted, text};
+use crate::domain::language::{Lang, Text, counted, text, without_jwts};
 use crate::store::error::StoreError;
 use crate::store::keys::KeysError;
 use crate::store::mailbook::Refusal;
@@ -108,12 +108,13 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with its words.
+    /// A failure with its words. A command line that they repeat may hold the text of a token,
+    /// where something else belongs: that is left out.
     pub fn new(exit: Exit, code: &'static str, message: Text) -> Self {
         Self {
             exit,
             code,
-            message,
+            message: discreet(&message),
             hint: None,
             details: None,
             told: false,
@@ -124,7 +125,7 @@ impl Failure {
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: Text) -> Self {
-        self.hint = Some(Box::new(hint));
+        self.hint = Some(Box::new(discreet(&hint)));
         self
     }
 
@@ -182,9 +183,29 @@ impl Failure {
         failure
     }
 
+    /// The text of a token where `what` belongs: it is not repeated.
+    pub fn token_instead_of(what: &Text) -> Self {
+        let Text { en, fr } = what;
+        Self::usage(text!(
+            "this is the text of a token, where {en} belongs",
+            "c’est le texte d’un jeton, à la place {fr}"
+        ))
+        .hint(text!(
+            "the command line is on show to others: `jetond import -` and `jetond renew ID --jwt -` read a token from standard input",
+            "la ligne de commande est visible d’autrui : `jetond import -` et `jetond renew ID --jwt -` lisent un jeton sur l’entrée standard"
+        ))
+    }
+
     /// Whether the reader of our output is gone.
     pub fn is_closed_stream(&self) -> bool {
         self.closed_stream
+    }
+}
+
+fn discreet(words: &Text) -> Text {
+    Text {
+        en: without_jwts(&words.en),
+        fr: without_jwts(&words.fr),
     }
 }
 

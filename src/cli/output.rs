@@ -11,7 +11,7 @@ use crate::cli::layout;
 use crate::cli::nagios::{self, Service};
 use crate::config::{Colour, Diagnostic, Source, draw};
 use crate::domain::address::mask_addresses;
-use crate::domain::language::{Lang, Text};
+use crate::domain::language::{Lang, Text, without_jwts};
 use crate::systemd;
 
 /// The width of a terminal that does not tell its own.
@@ -129,7 +129,7 @@ impl Out {
 
     /// Words for people, on stderr. A closed stderr is nobody listening.
     pub(super) fn note(&self, text: &Text) {
-        let _ = writeln!(anstream::stderr(), "{}", self.pick(text));
+        let _ = writeln!(anstream::stderr(), "{}", without_jwts(self.pick(text)));
     }
 
     /// A question for the person at the terminal; the answer follows on its line.
@@ -149,12 +149,12 @@ impl Out {
             let _ = writeln!(
                 stderr,
                 "{}\n",
-                draw(diagnostics, sources, self.lang, Colour::Ansi)
+                without_jwts(&draw(diagnostics, sources, self.lang, Colour::Ansi))
             );
         } else {
             let journal = systemd::stderr_is_the_journal();
             for d in diagnostics {
-                let plain = d.plain(self.lang);
+                let plain = without_jwts(&d.plain(self.lang));
                 // The file and the line say where; the journal is kept, and read by others.
                 let plain = if journal {
                     mask_addresses(&plain)

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::{Context, Exit, Failure};
 use crate::domain::jwt::{Claims, NoToken, Oddity};
-use crate::domain::language::text;
+use crate::domain::language::{looks_like_jwt, text};
 use crate::renewal::jwt;
 
 /// A file of 100,000 tokens has about 40 MB; what is larger is not a list of tokens.
@@ -22,6 +22,9 @@ const CHUNK: usize = 64 * 1024;
 /// Reads a file, or standard input where it is named `-`.
 pub(super) fn read(from: &Path, context: &Context) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let shown = from.display();
+    if looks_like_jwt(&from.to_string_lossy()) {
+        return Err(Failure::token_instead_of(&text!("a file", "d’un fichier")));
+    }
     let opened = if from == Path::new("-") {
         let stdin = io::stdin();
         if stdin.is_terminal() {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, SecondsFormat, U
 
 use crate::cli::failure::Failure;
 use crate::domain::calendar::Calendar;
-use crate::domain::language::text;
+use crate::domain::language::{looks_like_jwt, text};
 
 /// What a date without an hour means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub(super) fn instant(
     calendar: &Calendar,
     bare: Bare,
 ) -> Result<DateTime<Utc>, Failure> {
+    if looks_like_jwt(written) {
+        return Err(Failure::token_instead_of(&text!("a date", "d’une date")));
+    }
     parse(written, calendar, bare)
         .filter(|at| YEARS.contains(&at.year()))
         .ok_or_else(|| {

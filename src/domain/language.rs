@@ -173,6 +173,18 @@ pub fn jwt_ranges(s: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// The text with `***` for whatever looks like a JWT.
+pub fn without_jwts(s: &str) -> String {
+    let (mut out, mut at) = (String::with_capacity(s.len()), 0);
+    for range in jwt_ranges(s) {
+        out.push_str(&s[at..range.start]);
+        out.push_str("***");
+        at = range.end;
+    }
+    out.push_str(&s[at..]);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,5 +206,10 @@ mod tests {
         assert!(!looks_like_jwt("marches-publics"));
         assert!(!looks_like_jwt("eyJ.fr"));
         assert!(!looks_like_jwt("8c089a39-c02f-40b3-984b-bd8843f245a5"));
+        assert_eq!(
+            without_jwts(&format!("`{jwt}` is no file, nor {jwt}")),
+            "`***` is no file, nor ***"
+        );
+        assert_eq!(without_jwts("marches-publics"), "marches-publics");
     }
 }

@@ -14,7 +14,7 @@ use crate::app;
 use crate::cli::{Context, Exit, Failure, secret_input};
 use crate::clock;
 use crate::config::Config;
-use crate::domain::language::{Invalid, is_hazardous, text};
+use crate::domain::language::{Invalid, is_hazardous, looks_like_jwt, text};
 use crate::domain::lifecycle::Who;
 use crate::domain::people::Person;
 use crate::domain::token::{DatapassId, TokenId};
@@ -166,6 +166,12 @@ fn check_client(args: &Args, config: &Config) -> Result<(), Failure> {
     };
     if config.clients.contains_key(key) {
         return Ok(());
+    }
+    if looks_like_jwt(key) {
+        return Err(Failure::token_instead_of(&text!(
+            "the key of a client",
+            "de la clé d’un client"
+        )));
     }
     let shown = key.escape_debug();
     let near = config

@@ -490,3 +490,65 @@ async fn the_ends_of_time_are_no_fault() {
     assert!([0, 2].contains(&ran.code), "{ran:?}");
     assert!(at(RECORDED) < DateTime::<Utc>::MAX_UTC);
 }
+
+#[tokio::test]
+async fn a_token_on_the_command_line_is_not_repeated() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiIxMTExMTExMS0yMjIyIn0.v-S5y1sROmw7a32ZsLc6s6";
+    let place = Place::with_record().await;
+    for line in [
+        "import JWT",
+        "import dir/JWT",
+        "import - --client JWT",
+        "import - --recipient JWT",
+        "import - --datapass-id JWT",
+        "import - --id JWT",
+        "renew marches-publics --expires JWT",
+        "renew marches-publics --issued JWT",
+        "renew marches-publics --jwt JWT",
+        "renew JWT",
+        "revoke marches-publics --at JWT",
+        "snooze marches-publics --until JWT",
+        "filed marches-publics --on JWT",
+        "supersede marches-publics JWT",
+        "show JWT",
+        "history JWT",
+        "explain JWT",
+        "preview JWT",
+        "preview marches-publics --to JWT",
+        "simulate --from JWT",
+        "simulate --to JWT",
+        "status --at JWT",
+        "send-test --to JWT",
+        "forget JWT",
+        "outbox show JWT",
+        "outbox retry JWT",
+        "datapass show JWT",
+        "datapass adopt JWT",
+        "backup verify JWT",
+        "backup restore JWT",
+        "archive JWT",
+        "restore JWT",
+        "JWT",
+        "list JWT",
+        "list --JWT",
+        "list --lang JWT",
+        "completions JWT",
+        "status --nagios --nagios-max-age JWT",
+        "--config JWT status",
+        "--config dir/JWT check",
+    ] {
+        for form in ["", " --json"] {
+            let line = format!("{line}{form}");
+            let words = line.replace("JWT", jwt);
+            let args: Vec<&str> = words.split_whitespace().collect();
+            let ran = Ran::of(&mut place.command(&args));
+            assert_ne!(ran.code, 0, "{line}: {ran:?}");
+            for part in jwt.split('.') {
+                assert!(
+                    !ran.out.contains(part) && !ran.err.contains(part),
+                    "{line}: {ran:?}"
+                );
+            }
+        }
+    }
+}
