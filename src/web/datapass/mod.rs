@@ -146,8 +146,8 @@ fn taken() -> Response {
 
 fn not_now() -> Response {
     later(&text!(
-        "This cannot be kept now; nothing was changed. Please send it again.",
-        "Impossible de le conserver pour l’instant ; rien n’a été modifié. Merci de le renvoyer."
+        "This cannot be answered for now. Please send it again: what comes twice counts once.",
+        "Impossible de le confirmer pour l’instant. Merci de le renvoyer : ce qui arrive deux fois compte une fois."
     ))
 }
 
