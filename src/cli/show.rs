@@ -18,11 +18,11 @@ use crate::domain::link::LinkTemplate;
 use crate::domain::schedule;
 use crate::domain::token::{DatapassId, Jti};
 use crate::domain::urgency::Urgency;
-use crate::store::declared::RecipientOrigin;
 use crate::store::lineage::Link;
 use crate::store::outbox::Person;
 use crate::store::quiet::Said;
 use crate::store::record::Token;
+use crate::store::told::RecipientOrigin;
 use crate::store::unreachable::Unreachable;
 
 #[derive(Debug, clap::Args)]

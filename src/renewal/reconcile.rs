@@ -19,10 +19,11 @@ use crate::domain::stage::{Stage, Stages};
 use crate::domain::token::Declared;
 use crate::renewal::handover::take_over_declared;
 use crate::renewal::report::differences;
-use crate::store::declared::{Facts, Known, KnownRecipient, Numbered, RecipientOrigin};
+use crate::store::declared::{Facts, Known, Numbered};
 use crate::store::error::Result;
 use crate::store::events::{NotLeft, Standing};
 use crate::store::journal::Entry;
+use crate::store::told::{KnownRecipient, RecipientOrigin};
 use crate::store::{Store, Tx};
 
 pub use crate::renewal::report::{Change, Report};

@@ -3,7 +3,7 @@
 //! A pass by a date that has not come yet settles stages before their day and dates events in the
 //! future; left alone, those stages would stay silent when their day comes. Server replies and
 //! the journal keep their words and times; no instant that a rule reads is left in the future. What
-//! a rule reads of the journal counts as of this moment at the latest ([`JOURNALLED_AT`]).
+//! a rule reads of the journal counts as of this moment at the latest (`JOURNALLED_AT`).
 
 use chrono::{DateTime, Duration, Utc};
 

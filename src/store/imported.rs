@@ -8,8 +8,9 @@ use serde::Serialize;
 use sqlx::Row;
 
 use crate::domain::lifecycle::Origin;
-use crate::store::declared::{Dates, Facts};
+use crate::store::declared::Facts;
 use crate::store::error::Result;
+use crate::store::periods::Dates;
 use crate::store::plan::json;
 use crate::store::{Store, Tx, seconds};
 

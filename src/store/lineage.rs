@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 
 use crate::domain::lifecycle::State;
-use crate::store::declared::RecipientOrigin;
 use crate::store::error::{Result, StoreError};
+use crate::store::told::RecipientOrigin;
 use crate::store::{Store, instant};
 
 /// Links of a chain that are followed, in each direction.

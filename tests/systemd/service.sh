@@ -3,6 +3,9 @@
 # the secret are in place. The watchdog and all that the package does: package.sh.
 . /opt/steps.sh
 
+# Not in /tmp, which systemd empties as it boots.
+kept=$(mktemp -d -p /opt)
+
 # Writes the config: the template with its dates, and what is given as more.
 write_config() {
     sed "s/@15@/$(date -d '+15 days' +%F)/; s/@400@/$(date -d '+400 days' +%F)/" \
@@ -85,7 +88,7 @@ until_it "the state beside it" says "nothing waits, next slot "
 says "$summary" || fail "the next pass takes it away"
 
 begin "reload with a bad file"
-cp $config /root/good.toml
+cp $config $kept/good.toml
 sed -i 's/^timezone.*/timezone = "Europe\/Pari"/' $config
 systemctl reload jetond && fail "it is taken over"
 logged "config.toml:1:12" || fail "the journal does not say where"
@@ -95,12 +98,12 @@ systemctl kill -s HUP jetond
 until_it "the refusal" says "REFUSED reload"
 
 begin "reload with a key that needs a restart"
-sed 's|jetond/jetond.db|jetond/other.db|' /root/good.toml >$config
+sed 's|jetond/jetond.db|jetond/other.db|' $kept/good.toml >$config
 systemctl reload jetond && fail "it is taken over"
 logged "store.url" || fail "the key is not named"
 systemctl kill -s HUP jetond
 until_it "the refusal" says "store.url changed, which needs a restart"
-cp /root/good.toml $config
+cp $kept/good.toml $config
 systemctl reload jetond || fail "back"
 says "tokens unchanged; next mail unchanged" || fail "back"
 

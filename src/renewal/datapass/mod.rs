@@ -22,9 +22,9 @@ use crate::domain::token::Role;
 use crate::renewal::reconcile::take_back_what_is_not_due;
 use crate::renewal::verbs::{self, Hand, Renewal, Verb};
 use crate::store::datapass::{Arrival, Numbered};
-use crate::store::declared::{KnownRecipient, RecipientOrigin};
 use crate::store::error::Result;
 use crate::store::journal::Entry;
+use crate::store::told::{KnownRecipient, RecipientOrigin};
 use crate::store::{Store, Tx};
 
 /// The journal's words about the filing of a token.

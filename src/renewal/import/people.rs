@@ -11,9 +11,9 @@ use crate::domain::token::{Recipient, Role};
 use crate::renewal::import::meeting::Meeting;
 use crate::renewal::import::plan::Planner;
 use crate::renewal::import::rows::Row;
-use crate::store::declared::{KnownRecipient, RecipientOrigin};
 use crate::store::imported::Arrival;
 use crate::store::record::Token;
+use crate::store::told::{KnownRecipient, RecipientOrigin};
 
 impl<'a> Planner<'a> {
     /// The people whom a row names and who are not told about its token.

@@ -18,9 +18,10 @@ use crate::renewal::import::column::Column;
 use crate::renewal::import::found::Found;
 use crate::renewal::import::meeting::{Keeper, Meeting, Moved};
 use crate::renewal::import::rows::{Fault, Row};
-use crate::store::declared::{Facts, KnownRecipient};
+use crate::store::declared::Facts;
 use crate::store::imported::Arrival;
 use crate::store::record::Token;
+use crate::store::told::KnownRecipient;
 
 /// What the configuration gives.
 #[derive(Debug, Clone, Copy)]

@@ -10,10 +10,10 @@ use crate::domain::lifecycle::{By, News, Origin, State, Suppression, Who, looks_
 use crate::renewal::import::plan::{Done, Fate, House, Plan, Planner, Wish};
 use crate::renewal::import::rows::{Fault, Row};
 use crate::renewal::reconcile::take_back_what_is_not_due;
-use crate::store::declared::Dates;
 use crate::store::error::Result;
 use crate::store::imported::Arrival;
 use crate::store::journal::Entry;
+use crate::store::periods::Dates;
 use crate::store::record::Token;
 use crate::store::{Store, Tx};
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Answer, Hand, Refused, Remark, Renewal, Subject, Written, written};
 use crate::domain::lifecycle::{By, News, State, Suppression};
-use crate::store::declared::Dates;
+use crate::store::periods::Dates;
 use crate::store::{Tx, seconds};
 
 pub(super) async fn renew(

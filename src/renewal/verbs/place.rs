@@ -5,8 +5,8 @@ use serde_json::json;
 use super::{Answer, Hand, Refused, Remark, Subject, Written, dates, written};
 use crate::domain::lifecycle::{By, News, RENEWAL_DAYS, State, Suppression};
 use crate::store::Tx;
-use crate::store::declared::Dates;
 use crate::store::error::Result;
+use crate::store::periods::Dates;
 use crate::store::record::Token;
 use crate::store::seconds;
 

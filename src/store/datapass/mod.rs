@@ -17,9 +17,10 @@ use crate::domain::datapass::{Contact, Event, Kind};
 use crate::domain::lifecycle::State;
 use crate::domain::token::{DatapassId, Recipient, Role, Siret};
 use crate::store::ahead::JOURNALLED_AT;
-use crate::store::declared::{self, KnownRecipient, RecipientOrigin};
+use crate::store::declared;
 use crate::store::error::{Result, StoreError};
 use crate::store::plan::json;
+use crate::store::told::{KnownRecipient, RecipientOrigin};
 use crate::store::{Store, Tx, instant, seconds};
 
 /// Whether an event had come before.
