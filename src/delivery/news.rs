@@ -84,7 +84,15 @@ async fn notes_of(
     // What was asked of a period that is over, or of a token that has ended since, is moot.
     let is_moot = token.period_no != period || token.state != State::Active;
     match item.kind {
-        News::Declared | News::NotForMe if is_moot => Ok(Vec::new()),
+        News::Declared
+        | News::NotForMe
+        | News::RequestRefused
+        | News::ChangesRequested
+        | News::RequestApproved
+            if is_moot =>
+        {
+            Ok(Vec::new())
+        }
         News::Renewed => {
             let (subject, body) = renewed(desk, &token);
             let draft = draft("note_renewed", period_key, subject, body);

@@ -88,7 +88,8 @@ pub async fn reconcile(
         }
         (true, Brake::Keep) => report.kept = ids(&missing),
         (true, Brake::Archive) | (false, _) => {
-            archive(&mut tx, &missing, now).await?;
+            let rows: Vec<i64> = missing.iter().map(|k| k.no).collect();
+            archive(&mut tx, &rows, ("file", "not in the file"), now).await?;
             report.archived = ids(&missing);
         }
     }
@@ -129,20 +130,25 @@ pub async fn reconcile(
     Ok(report)
 }
 
-async fn archive(tx: &mut Tx, missing: &[&Known], now: DateTime<Utc>) -> Result<()> {
-    let rows: Vec<i64> = missing.iter().map(|k| k.no).collect();
-    tx.set_state(&rows, State::Archived, By::File, now).await?;
-    tx.suppress_tokens(&rows, Suppression::Archived, now)
+/// Archives tokens that a file or a list no longer has; their presence restores them.
+pub(super) async fn archive(
+    tx: &mut Tx,
+    tokens: &[i64],
+    (who, reason): (&str, &str),
+    now: DateTime<Utc>,
+) -> Result<()> {
+    tx.set_state(tokens, State::Archived, By::File, now).await?;
+    tx.suppress_tokens(tokens, Suppression::Archived, now)
         .await?;
-    let entries: Vec<Entry> = rows
+    let entries: Vec<Entry> = tokens
         .iter()
         .map(|no| Entry {
             what: "archived",
             token: Some(*no),
-            detail: json!({"reason": "not in the file"}),
+            detail: json!({"reason": reason}),
         })
         .collect();
-    tx.journal("file", &entries, now).await
+    tx.journal(who, &entries, now).await
 }
 
 /// The stages and the calendar of the file; a change of either makes the tick look at every

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 
 use crate::domain::lifecycle::{LAST_WORDS, News, Silence, Suppression};
 use crate::domain::schedule::{End, Quiet};
@@ -124,6 +124,12 @@ fn said(r: &sqlx::sqlite::SqliteRow) -> Result<(i64, Said)> {
     Ok((r.try_get("token")?, said))
 }
 
+async fn said_of(connection: &mut SqliteConnection, token: i64) -> Result<Vec<Said>> {
+    let sql = sqlx::AssertSqlSafe(format!("{SAID} AND token = $1 ORDER BY kind"));
+    let rows = sqlx::query(sql).bind(token).fetch_all(connection).await?;
+    rows.iter().map(|r| Ok(said(r)?.1)).collect()
+}
+
 impl Store {
     /// What silences the current periods: the token's row with each, the strongest first.
     ///
@@ -157,9 +163,8 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn said(&self, token: i64) -> Result<Vec<Said>> {
-        let sql = sqlx::AssertSqlSafe(format!("{SAID} AND token = $1 ORDER BY kind"));
-        let rows = sqlx::query(sql).bind(token).fetch_all(&self.pool).await?;
-        rows.iter().map(|r| Ok(said(r)?.1)).collect()
+        let mut connection = self.pool.acquire().await?;
+        said_of(&mut connection, token).await
     }
 }
 
@@ -169,12 +174,7 @@ impl Tx {
     /// # Errors
     /// When the store cannot be read.
     pub async fn said(&mut self, token: i64) -> Result<Vec<Said>> {
-        let sql = sqlx::AssertSqlSafe(format!("{SAID} AND token = $1 ORDER BY kind"));
-        let rows = sqlx::query(sql)
-            .bind(token)
-            .fetch_all(&mut *self.inner)
-            .await?;
-        rows.iter().map(|r| Ok(said(r)?.1)).collect()
+        said_of(&mut self.inner, token).await
     }
 
     /// Records what was said of the current period of a token; it replaces what was said of the

@@ -8,7 +8,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{day, draft, name_of, to_contact, to_people};
 use crate::delivery::desk::Desk;
 use crate::domain::language::{Text, text};
-use crate::domain::lifecycle::State;
 use crate::domain::token::Role;
 use crate::store::Tx;
 use crate::store::error::Result;
@@ -35,8 +34,8 @@ impl Decision {
     }
 }
 
-/// The notes about a decision; none when the token was renewed or ended meanwhile. An approval
-/// is for the contact to confirm; the rest is also for whoever has to file again.
+/// The notes about a decision that still matters. An approval is for the contact to confirm; the
+/// rest is also for whoever has to file again.
 pub(super) async fn notes(
     tx: &mut Tx,
     desk: &Desk,
@@ -44,9 +43,6 @@ pub(super) async fn notes(
     token: &Token,
     now: DateTime<Utc>,
 ) -> Result<Vec<NewNote>> {
-    if item.period != Some(token.period_no) || token.state != State::Active {
-        return Ok(Vec::new());
-    }
     let of = |key: &str| item.detail[key].as_str().unwrap_or_default();
     let fired = DateTime::parse_from_rfc3339(of("fired_at"));
     let fired = fired.map_or(item.at, |at| at.with_timezone(&Utc));

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::domain::lifecycle::{By, News, Origin, State, Suppression, Who, looks_like_an_accident};
 use crate::renewal::import::plan::{Done, Fate, House, Plan, Planner, Wish};
 use crate::renewal::import::rows::{Fault, Row};
-use crate::renewal::reconcile::take_back_what_is_not_due;
+use crate::renewal::reconcile::{self, take_back_what_is_not_due};
 use crate::store::error::Result;
 use crate::store::imported::Arrival;
 use crate::store::journal::Entry;
@@ -259,19 +259,8 @@ fn entries(plan: &Plan) -> Vec<Entry> {
 
 async fn archive(tx: &mut Tx, hand: &Hand<'_>, missing: &[&Token]) -> Result<()> {
     let rows: Vec<i64> = missing.iter().map(|k| k.no).collect();
-    tx.set_state(&rows, State::Archived, By::File, hand.now)
-        .await?;
-    tx.suppress_tokens(&rows, Suppression::Archived, hand.now)
-        .await?;
-    let entries: Vec<Entry> = rows
-        .iter()
-        .map(|no| Entry {
-            what: "archived",
-            token: Some(*no),
-            detail: json!({"reason": "not in the import"}),
-        })
-        .collect();
-    tx.journal(&hand.who.to_string(), &entries, hand.now).await
+    let who = hand.who.to_string();
+    reconcile::archive(tx, &rows, (&who, "not in the import"), hand.now).await
 }
 
 /// One line for the list as a whole, where it changed something.

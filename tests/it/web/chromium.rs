@@ -1,6 +1,7 @@
 //! The pages in a real browser: on a narrow screen, by the keyboard alone, in both schemes.
 //!
-//! Each page is kept as a picture under `target/tmp/pages`, for people to look at.
+//! Each page is kept as a picture, in `pages` of the directory that cargo gives to tests, for
+//! people to look at.
 
 use std::path::Path;
 
