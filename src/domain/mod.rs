@@ -10,6 +10,7 @@
 )]
 
 pub mod address;
+pub mod body;
 pub mod calendar;
 pub mod datapass;
 pub mod holidays;

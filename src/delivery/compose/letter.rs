@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::address::{Address, Mailbox};
+use crate::domain::body::Body;
 use crate::domain::language::{Lang, Text};
 use crate::domain::stage::Stage;
 use crate::domain::token::{Role, Siret, TokenId};
@@ -104,4 +105,15 @@ pub struct Composed {
     /// Whether an address of a header needs SMTPUTF8 (RFC 6531) to travel; then, and only
     /// then, the headers that name it hold UTF-8.
     pub needs_smtputf8: bool,
+}
+
+/// A mail as it leaves and as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The subject as a reader sees it.
+    pub subject: String,
+    /// The whole message: CRLF, 7-bit, not dot-stuffed.
+    pub bytes: Vec<u8>,
+    /// The same bytes, as they are kept.
+    pub body: Body,
 }

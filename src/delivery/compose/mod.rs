@@ -30,8 +30,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use minijinja::Environment;
 
 use crate::delivery::compose::check::{Fault, check_bytes};
-use crate::delivery::compose::letter::{Composed, Envelope, Letter};
+use crate::delivery::compose::letter::{Composed, Draft, Envelope, Letter};
 pub use crate::delivery::compose::template::TemplateError;
+use crate::domain::body::Body;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::Lang;
 use crate::domain::urgency::Urgency;
@@ -126,6 +127,25 @@ impl Templates {
             html,
             bytes,
             needs_smtputf8: message::needs_smtputf8(envelope),
+        })
+    }
+
+    /// Composes one mail to be sent: the very bytes of [`Templates::compose`], without what only
+    /// a preview shows.
+    ///
+    /// # Errors
+    /// As [`Templates::compose`].
+    pub fn draft(
+        &self,
+        letter: &Letter,
+        envelope: &Envelope,
+        calendar: &Calendar,
+    ) -> Result<Draft, ComposeError> {
+        let composed = self.compose(letter, envelope, calendar)?;
+        Ok(Draft {
+            subject: composed.subject,
+            body: Body::Whole(composed.bytes.clone()),
+            bytes: composed.bytes,
         })
     }
 
