@@ -12,7 +12,7 @@ use crate::delivery::compose::letter::Letter;
 use crate::delivery::news;
 use crate::delivery::report::Reporter;
 use crate::store::error::Result;
-use crate::store::settle::{Settled, Settlement};
+use crate::store::settle::{Entered, Settled, Settlement};
 use crate::tick::Planner;
 
 /// Mails accepted in one transaction.
@@ -113,6 +113,7 @@ async fn leave(clerk: &Clerk, now: DateTime<Utc>) -> Result<Option<Vec<Announced
             mail: ready.mail.no,
             fence: ready.mail.fence,
             outcome,
+            entered: Entered::No,
             reply: String::new(),
         });
     }

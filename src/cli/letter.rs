@@ -103,6 +103,7 @@ async fn as_it_would_leave(
         kind: mail.kind.clone(),
         recipient: mail.address.to_lowercase(),
         address: mail.address.clone(),
+        domain: String::new(),
         doubts: 0,
         content: None,
         note: mail.note.clone(),

@@ -62,6 +62,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         kind: "reminder".to_owned(),
         recipient: reader.key.clone(),
         address: reader.address.clone(),
+        domain: String::new(),
         doubts: 0,
         content: None,
         note: None,

@@ -12,8 +12,8 @@ use crate::domain::schedule::{Urgent, earliest_leave};
 use crate::domain::stage::Stage;
 use crate::store::Store;
 use crate::store::error::Result;
-use crate::store::outbox::{Claimed, Wanted};
-use crate::store::settle::{Settled, Settlement};
+use crate::store::outbox::{Bounds, Claimed, Wanted};
+use crate::store::settle::{Entered, Settled, Settlement};
 
 /// Takes mails up for a sender.
 #[derive(Debug, Clone)]
@@ -74,7 +74,10 @@ impl Clerk {
         if limit <= 0 || !calendar.may_leave(now) {
             return Ok(Batch::default());
         }
-        let claimed = self.store.claim(wanted, now, limit).await?;
+        let claimed = self
+            .store
+            .claim(wanted, now, limit, &Bounds::default())
+            .await?;
         if claimed.is_empty() {
             return Ok(Batch::default());
         }
@@ -103,6 +106,7 @@ impl Clerk {
                 mail: mail.no,
                 fence: mail.fence,
                 outcome: settlement,
+                entered: Entered::No,
                 reply: String::new(),
             };
             if mail.note.is_none() {

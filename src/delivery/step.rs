@@ -57,7 +57,7 @@ impl Step {
             Settlement::Sent { .. } => self.sent += 1,
             Settlement::Deferred { .. } => self.deferred += 1,
             Settlement::Refused => self.refused += 1,
-            Settlement::Parked => self.parked += 1,
+            Settlement::Parked | Settlement::StuckInDoubt => self.parked += 1,
             Settlement::Failed => self.failed += 1,
             Settlement::InDoubt { .. } => self.in_doubt += 1,
             Settlement::Returned { .. } => self.returned += 1,

@@ -8,9 +8,10 @@ use chrono::{DateTime, Duration, Utc};
 use crate::delivery::circuit::Circuit;
 use crate::delivery::notes::Trouble;
 use crate::delivery::outcome::{Enhanced, Outcome, RelayFault, RelayFaultKind, Reply};
+use crate::domain::body::Body;
 use crate::domain::retry::{self, AfterDeferral, Outage, Patience};
 use crate::store::outbox::Claimed;
-use crate::store::settle::Settlement;
+use crate::store::settle::{Entered, Settlement};
 
 /// Policy refusals (5.7.x) by this many domains within [`POLICY_SPAN`] are about us.
 const POLICY_DOMAINS: usize = 3;
@@ -30,15 +31,9 @@ pub(super) struct Case<'a> {
     pub(super) bytes: &'a [u8],
     /// The recipient's domain.
     pub(super) domain: &'a str,
-    pub(super) doubt: DoubtEntered,
+    /// Whether the commit before the dot was made for this attempt.
+    pub(super) entered: Entered,
     pub(super) now: DateTime<Utc>,
-}
-
-/// Whether the commit before the dot was made for this attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DoubtEntered {
-    Yes,
-    No,
 }
 
 /// What becomes of the mail, and what people are to be told.
@@ -73,9 +68,9 @@ impl RelayState {
                 self.circuit.close();
                 Settlement::Sent {
                     subject: case.subject.to_owned(),
-                    body: match case.doubt {
-                        DoubtEntered::Yes => None,
-                        DoubtEntered::No => Some(case.bytes.to_vec()),
+                    body: match case.entered {
+                        Entered::Yes => None,
+                        Entered::No => Some(Body::Whole(case.bytes.to_vec())),
                     },
                 }
                 .into()
@@ -91,7 +86,7 @@ impl RelayState {
             }
             Outcome::InDoubt(_) => match retry::after_doubt(case.mail.doubts + 1, case.now) {
                 Some(next_at) => Settlement::InDoubt { next_at }.into(),
-                None => (Settlement::Parked, Trouble::Parked).into(),
+                None => (Settlement::StuckInDoubt, Trouble::Parked).into(),
             },
             Outcome::Relay(fault) => self.returned(outage(&fault), said, case),
         }
@@ -113,11 +108,7 @@ impl RelayState {
             Some(until) => until,
             None => self.circuit.fail(outage, said, case.now),
         };
-        Settlement::Returned {
-            next_at,
-            doubt_entered: case.doubt == DoubtEntered::Yes,
-        }
-        .into()
+        Settlement::Returned { next_at }.into()
     }
 
     /// Whether policy refusals by several domains within minutes say that it is about us.

@@ -160,10 +160,10 @@ impl Tx {
             Some(way) => {
                 let lost = self.lose(of, way, now).await?;
                 if way.is_for_good() {
-                    self.refused_for_good(of.mail, way, now).await?;
+                    self.refused_for_good(&[of.mail], way, now).await?;
                 }
                 if lost && !way.is_for_good() {
-                    self.tell_others_of(of.mail, way, now).await?;
+                    self.tell_others_of(&[of.mail], way, now).await?;
                 }
             }
         }

@@ -7,10 +7,12 @@ pub mod ahead;
 pub mod backup;
 pub mod bodies;
 pub mod bounce;
+pub mod claim;
 pub mod copy;
 pub mod coverage;
 pub mod datapass;
 pub mod declared;
+pub mod doubt;
 pub mod error;
 pub mod events;
 pub mod imported;
@@ -25,11 +27,13 @@ pub mod periods;
 pub mod plan;
 pub mod privacy;
 pub mod quiet;
+pub mod quota;
 pub mod record;
 pub mod settle;
 pub mod telling;
 pub mod told;
 pub mod unreachable;
+mod unsent;
 pub mod untold;
 pub mod watch;
 
@@ -73,6 +77,11 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             3,
             "events",
             include_str!("../../migrations/0003_events.sql"),
+        ),
+        step(
+            4,
+            "wire_speed",
+            include_str!("../../migrations/0004_wire_speed.sql"),
         ),
     ])
 });

@@ -271,12 +271,16 @@ impl Store {
     /// When the store cannot be read.
     pub async fn next_instants(&self) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
         let row = sqlx::query(
-            "SELECT (SELECT min(at) FROM (SELECT min(next_due_at) AS at FROM token WHERE next_due_at IS NOT NULL \
+            "WITH RECURSIVE open (urgency) AS ( \
+               SELECT min(urgency) FROM mail WHERE next_at IS NOT NULL \
+               UNION ALL SELECT (SELECT min(m.urgency) FROM mail m WHERE m.next_at IS NOT NULL AND m.urgency > open.urgency) \
+                 FROM open WHERE open.urgency IS NOT NULL) \
+             SELECT (SELECT min(at) FROM (SELECT min(next_due_at) AS at FROM token WHERE next_due_at IS NOT NULL \
                       UNION ALL SELECT min(until) FROM quiet WHERE until IS NOT NULL \
                       UNION ALL SELECT min(q.filed_at) + 1728000 FROM quiet q JOIN token t ON t.no = q.token \
                         AND t.period = q.period AND t.state = 'active' \
                         WHERE q.filed_at IS NOT NULL AND q.asked_at IS NULL)), \
-                    (SELECT min(next_at) FROM mail WHERE next_at IS NOT NULL)",
+                    (SELECT min((SELECT min(m.next_at) FROM mail m WHERE m.urgency = open.urgency AND m.next_at IS NOT NULL)) FROM open)",
         )
         .fetch_one(&self.pool)
         .await?;

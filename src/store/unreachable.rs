@@ -158,28 +158,31 @@ impl Store {
 }
 
 impl Tx {
-    /// Marks the recipient of a mail that was refused for good, and has the others told, unless
+    /// Marks the recipients of mails that were refused for good, and has the others told, unless
     /// it is a note: there are no notes about notes.
     pub(super) async fn refused_for_good(
         &mut self,
-        mail: i64,
+        mails: &[i64],
         how: Way,
         now: DateTime<Utc>,
     ) -> Result<()> {
+        if mails.is_empty() {
+            return Ok(());
+        }
         sqlx::query(
             "INSERT INTO unreachable (recipient, since, at, how, mail) \
-             SELECT m.recipient, $2, $2, $3, m.no FROM mail m WHERE m.no = $1 \
+             SELECT m.recipient, $2, $2, $3, m.no FROM json_each($1) j CROSS JOIN mail m ON m.no = j.value WHERE true \
              ON CONFLICT (recipient) DO UPDATE SET \
                since = CASE WHEN unreachable.accepted_at <= $4 THEN excluded.since ELSE unreachable.since END, \
                at = excluded.at, how = excluded.how, mail = excluded.mail, accepted_at = NULL",
         )
-        .bind(mail)
+        .bind(json(mails))
         .bind(seconds(now))
         .bind(how.word())
         .bind(seconds(now - TRIAL))
         .execute(&mut *self.inner)
         .await?;
-        self.tell_others_of(mail, how, now).await
+        self.tell_others_of(mails, how, now).await
     }
 
     /// Notes that mails were accepted: `mails` is a JSON array of arrays that begin with their

@@ -127,18 +127,19 @@ impl Store {
 }
 
 impl Tx {
-    /// Has people told that a mail did not reach its recipient, if it is a reminder.
+    /// Has people told of the reminders among these mails that they did not reach their recipients.
     pub(super) async fn tell_others_of(
         &mut self,
-        mail: i64,
+        mails: &[i64],
         way: Way,
         now: DateTime<Utc>,
     ) -> Result<()> {
         sqlx::query(
-            "INSERT INTO untold (mail, at, way) SELECT no, $2, $3 FROM mail WHERE no = $1 AND kind = 'reminder' \
+            "INSERT INTO untold (mail, at, way) SELECT m.no, $2, $3 FROM json_each($1) j \
+               CROSS JOIN mail m ON m.no = j.value WHERE m.kind = 'reminder' \
              ON CONFLICT (mail) DO UPDATE SET at = excluded.at, way = excluded.way",
         )
-        .bind(mail)
+        .bind(json(mails))
         .bind(seconds(now))
         .bind(way.word())
         .execute(&mut *self.inner)

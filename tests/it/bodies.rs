@@ -1,6 +1,7 @@
 //! The bodies of mails: kept as they were handed over, shown by `outbox show`, cleared when a
 //! caller says so, and never written by a claim that is void.
 
+use jetond::domain::body::Body;
 use jetond::store::Store;
 use jetond::store::mailbook::Which;
 use jetond::store::outbox::{Doubt, ENTER_DOUBT, MailState};
@@ -55,7 +56,7 @@ async fn doubts(town: &Town) -> Vec<Doubt> {
         .map(|r| Doubt {
             mail: r.mail.no,
             fence: r.mail.fence,
-            content: format!("the bytes of {}\r\n\0", r.mail.message_id).into_bytes(),
+            content: Body::Whole(format!("the bytes of {}\r\n\0", r.mail.message_id).into_bytes()),
             carried: r.addressed.as_ref().unwrap().carried,
         })
         .collect()
@@ -74,7 +75,7 @@ async fn the_commit_before_the_dot_takes_each_mail_of_a_group_by_itself() {
     assert_eq!(may, [false, false, true]);
     for (doubt, may) in group.iter().zip(may) {
         let body = town.store().body(doubt.mail).await.unwrap();
-        assert_eq!(body, may.then(|| doubt.content.clone()));
+        assert_eq!(body, may.then(|| doubt.content.bytes().unwrap()));
     }
     assert!(
         town.store()
@@ -123,13 +124,16 @@ async fn old_bodies_are_cleared_and_those_that_may_go_out_again_are_not() {
     assert_eq!(store.body(sent.no).await.unwrap(), None);
     assert_eq!(
         store.body(doubt.mail).await.unwrap(),
-        Some(doubt.content.clone())
+        Some(doubt.content.bytes().unwrap())
     );
     assert_eq!(store.forget_bodies(later).await.unwrap(), 0);
     // A copy to try things out on carries what may go out again.
     let path = town.dir().join("jetond.db");
     let copy = Store::copy_of(&path).await.unwrap();
-    assert_eq!(copy.body(doubt.mail).await.unwrap(), Some(doubt.content));
+    assert_eq!(
+        copy.body(doubt.mail).await.unwrap(),
+        Some(doubt.content.bytes().unwrap())
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A mail's life (`docs/rules.md`), against a scripted server: the right class for each answer,
 //! the right next time, the right people told, and nothing lost.
 
+use jetond::domain::body::Body;
 use jetond::store::mailbook::Refusal;
 use jetond::store::outbox::{Doubt, MailState};
 
@@ -556,7 +557,7 @@ async fn crash_in_doubt(town: &mut Town) {
         let doubt = Doubt {
             mail: ready.mail.no,
             fence: ready.mail.fence,
-            content: b"Subject: in flight\r\n\r\n".to_vec(),
+            content: Body::Whole(b"Subject: in flight\r\n\r\n".to_vec()),
             carried,
         };
         assert_eq!(

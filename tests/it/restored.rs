@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, Utc};
+use jetond::domain::body::Body;
 use jetond::store::backup::{self, Over};
 use jetond::store::outbox::MailState;
 
@@ -66,7 +67,7 @@ async fn a_restored_old_backup_sends_at_most_one_mail_each() {
                 .map(|r| jetond::store::outbox::Doubt {
                     mail: r.mail.no,
                     fence: r.mail.fence,
-                    content: b"Subject: in flight\r\n\r\n".to_vec(),
+                    content: Body::Whole(b"Subject: in flight\r\n\r\n".to_vec()),
                     carried: r.addressed.as_ref().unwrap().carried,
                 })
                 .collect();

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use crate::delivery::clerk::Ready;
 use crate::delivery::outcome::{Outcome, Outgoing};
 use crate::delivery::transport::{Courier, FileTransport};
-use crate::delivery::verdict::{Case, DoubtEntered, Verdict};
+use crate::delivery::verdict::{Case, Verdict};
+use crate::domain::body::Body;
 use crate::store::outbox::{Carried, Doubt};
-use crate::store::settle::{NewNote, Settlement};
+use crate::store::settle::{Entered, NewNote, Settlement};
 
 impl Sender {
     /// Files are whole or not there, and a repeat overwrites itself: no doubt arises, and a
@@ -27,7 +28,7 @@ impl Sender {
             .collect();
         let outcomes = files.deliver_batch(&mails).await;
         for (job, outcome) in jobs.iter().zip(outcomes) {
-            self.record(bench, job, outcome, DoubtEntered::No).await;
+            self.record(bench, job, outcome, Entered::No).await;
         }
     }
 
@@ -52,7 +53,7 @@ impl Sender {
                 courier = match self.way.open().await {
                     Ok(courier) => Some(courier),
                     Err(fault) => {
-                        self.record(bench, &job, Outcome::Relay(fault), DoubtEntered::No)
+                        self.record(bench, &job, Outcome::Relay(fault), Entered::No)
                             .await;
                         continue;
                     }
@@ -63,14 +64,14 @@ impl Sender {
             };
             let mail = self.outgoing(&job.ready, &job.letter);
             if let Err(outcome) = ready.offer(&mail).await {
-                self.record(bench, &job, outcome, DoubtEntered::No).await;
+                self.record(bench, &job, outcome, Entered::No).await;
                 courier = Some(ready);
                 continue;
             }
             let doubt = Doubt {
                 mail: job.ready.mail.no,
                 fence: job.ready.mail.fence,
-                content: job.letter.bytes.clone(),
+                content: Body::Whole(job.letter.bytes.clone()),
                 carried: job.letter.carried,
             };
             if !bench.recorder.enter_doubt(doubt, bench.pace.now()).await {
@@ -82,7 +83,7 @@ impl Sender {
             }
             let outcome = ready.complete(&mail).await;
             courier = Some(ready);
-            self.record(bench, &job, outcome, DoubtEntered::Yes).await;
+            self.record(bench, &job, outcome, Entered::Yes).await;
         }
         if let Some(mut courier) = courier
             && courier.is_usable()
@@ -102,7 +103,7 @@ impl Sender {
     }
 
     /// Acts on what an outcome means.
-    async fn record(&self, bench: &Bench, job: &Job, outcome: Outcome, doubt: DoubtEntered) {
+    async fn record(&self, bench: &Bench, job: &Job, outcome: Outcome, entered: Entered) {
         let now = bench.pace.now();
         let said = outcome.to_string();
         let case = Case {
@@ -110,7 +111,7 @@ impl Sender {
             subject: &job.letter.subject,
             bytes: &job.letter.bytes,
             domain: job.letter.to.ascii_domain(),
-            doubt,
+            entered,
             now,
         };
         let Verdict {
@@ -121,16 +122,14 @@ impl Sender {
             Some(trouble) => self.notes(trouble, &job.ready, &bench.matter, &said, now),
             None => Vec::new(),
         };
-        self.put(bench, job, settlement, said, notes).await;
+        self.put(bench, job, settlement, entered, said, notes).await;
     }
 
     /// Puts a mail whose dot was not written back until `next_at`.
     async fn give_back(&self, bench: &Bench, job: &Job, next_at: DateTime<Utc>, why: &str) {
-        let settlement = Settlement::Returned {
-            next_at,
-            doubt_entered: false,
-        };
-        self.put(bench, job, settlement, why.to_owned(), Vec::new())
+        let settlement = Settlement::Returned { next_at };
+        let why = why.to_owned();
+        self.put(bench, job, settlement, Entered::No, why, Vec::new())
             .await;
     }
 
@@ -139,6 +138,7 @@ impl Sender {
         bench: &Bench,
         job: &Job,
         settlement: Settlement,
+        entered: Entered,
         reply: String,
         notes: Vec<NewNote>,
     ) {
@@ -158,7 +158,7 @@ impl Sender {
         bench
             .recorder
             .settle(
-                settled(&job.ready, settlement, reply),
+                settled(&job.ready, settlement, entered, reply),
                 notes,
                 bench.pace.now(),
             )

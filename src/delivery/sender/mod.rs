@@ -27,7 +27,7 @@ use crate::domain::address::Address;
 use crate::domain::retry;
 use crate::store::error::Result;
 use crate::store::outbox::Wanted;
-use crate::store::settle::{NewNote, Settled, Settlement};
+use crate::store::settle::{Entered, NewNote, Settled, Settlement};
 
 /// Mails taken up at once.
 const BATCH: i64 = 256;
@@ -231,7 +231,7 @@ impl Sender {
             None => BATCH,
             Some(rate) => {
                 let span = Duration::from_std(rate.per).unwrap_or(Duration::hours(1));
-                let used = self.clerk.store.accepted_since(now - span).await?;
+                let used = self.clerk.store.used_since(now - span).await?;
                 i64::from(rate.mails.saturating_sub(used)).min(BATCH)
             }
         };
@@ -255,7 +255,7 @@ impl Sender {
                 Ok(letter) => jobs.push_back(Job { ready, letter }),
                 Err(why) => {
                     tracing::error!(mail = ready.mail.no, %why, "a mail cannot leave; it is parked");
-                    let settled = settled(&ready, Settlement::Parked, why);
+                    let settled = settled(&ready, Settlement::Parked, Entered::No, why);
                     done.count(&settled.outcome);
                     let notes = self.notes(
                         Trouble::Parked,
@@ -341,11 +341,12 @@ impl Sender {
     }
 }
 
-fn settled(ready: &Ready, outcome: Settlement, reply: String) -> Settled {
+fn settled(ready: &Ready, outcome: Settlement, entered: Entered, reply: String) -> Settled {
     Settled {
         mail: ready.mail.no,
         fence: ready.mail.fence,
         outcome,
+        entered,
         reply,
     }
 }

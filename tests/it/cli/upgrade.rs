@@ -15,8 +15,8 @@ use crate::cli::room::with_mounts;
 /// The last pass on record in an old store, and what a copy of it is called.
 const LAST_PASS: i64 = 1_795_420_800;
 /// The version of the schema that this program writes.
-const LATEST: i64 = 3;
-const KEPT: &str = "jetond.db.before-3.20261123T080000Z";
+const LATEST: i64 = 4;
+const KEPT: &str = "jetond.db.before-4.20261123T080000Z";
 
 /// Every third mail is in doubt, not to be looked at again before 2100.
 const MAILS: &str = "INSERT INTO mail (message_id, kind, cause, recipient, address, state, urgency, created_at, \
@@ -273,7 +273,8 @@ async fn a_migration_that_is_killed_leaves_the_old_store_or_the_new_one() {
             "{n}"
         );
         let body = "SELECT count(*) FROM sqlite_schema WHERE name = 'body'";
-        assert_eq!(one(&place.store(), body).await, found - 1, "{n}");
+        let has_bodies = i64::from(found > 1);
+        assert_eq!(one(&place.store(), body).await, has_bodies, "{n}");
 
         // The next start ends what was begun, and clears what was left.
         let ran = place.run("run --once");

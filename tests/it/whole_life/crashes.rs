@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jetond::domain::body::Body;
 use jetond::store::outbox::Doubt;
 
 use crate::oracle::life::{Mail, expected, interesting};
@@ -98,14 +99,17 @@ async fn what_was_in_doubt_comes_again_once_with_the_same_id_and_bytes() {
                     .map(|r| Doubt {
                         mail: r.mail.no,
                         fence: r.mail.fence,
-                        content: format!("the bytes of {}", r.mail.message_id).into_bytes(),
+                        content: Body::Whole(
+                            format!("the bytes of {}", r.mail.message_id).into_bytes(),
+                        ),
                         carried: i64::try_from(batch.matter.carried(r.mail.no).len()).unwrap(),
                     })
                     .collect();
                 let may_leave = daemon.store.enter_doubt(&doubts, utc(now)).await.unwrap();
                 assert!(may_leave.iter().all(|may| *may));
                 for (ready, doubt) in batch.ready.iter().zip(doubts) {
-                    in_doubt.insert(ready.mail.message_id.clone(), doubt.content);
+                    let bytes = doubt.content.bytes().unwrap();
+                    in_doubt.insert(ready.mail.message_id.clone(), bytes);
                 }
                 // Half of the dots were written before the process died.
                 let written = batch.ready.len().div_ceil(2);

@@ -13,7 +13,7 @@ use jetond::delivery::clerk::{Batch, Clerk};
 use jetond::delivery::sender::Sender;
 use jetond::renewal::reconcile::Brake;
 use jetond::store::Store;
-use jetond::store::settle::{Settled, Settlement};
+use jetond::store::settle::{Entered, Settled, Settlement};
 use jetond::tick::{Planner, Ticked};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -236,6 +236,7 @@ impl<'s> Daemon<'s> {
             mail: ready.mail.no,
             fence: ready.mail.fence,
             outcome: outcome(),
+            entered: Entered::No,
             reply: "as the test says".to_owned(),
         }));
         self.store.settle(&settled, &[], utc(now)).await.unwrap();

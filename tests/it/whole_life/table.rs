@@ -2,9 +2,10 @@
 //! due, not what is stored.
 
 use jetond::store::Store;
+use jetond::store::claim::{CLAIM, DUE_MAILS, DUE_URGENCIES};
 use jetond::store::mailbook::OPEN_MAILS;
-use jetond::store::outbox::CLAIM;
 use jetond::store::plan::DUE_TOKENS;
+use jetond::store::quota::{USED, USED_BY_DOMAIN};
 
 use crate::oracle::civil::{DAY, Days, Instant, MINUTE, Window, Zone, day_of};
 use crate::oracle::life::expected;
@@ -231,8 +232,29 @@ async fn a_pass_looks_at_what_is_due_only() {
     assert!(!uses(&plan, "SCAN"), "{plan:?}");
 
     let plan = store.query_plan(OPEN_MAILS).await.unwrap();
-    assert!(plan.iter().any(|l| l.contains("mail_next")), "{plan:?}");
+    assert!(plan.iter().any(|l| l.contains("mail_due")), "{plan:?}");
     let plan = store.query_plan(CLAIM).await.unwrap();
-    assert!(uses(&plan, "INDEX mail_next (next_at<?)"), "{plan:?}");
+    assert!(
+        uses(&plan, "SEARCH mail USING INTEGER PRIMARY KEY"),
+        "{plan:?}"
+    );
     assert!(!uses(&plan, "SCAN mail"), "{plan:?}");
+    let plan = store.query_plan(DUE_URGENCIES).await.unwrap();
+    assert!(!uses(&plan, "SCAN mail"), "{plan:?}");
+    let plan = store.query_plan(DUE_MAILS).await.unwrap();
+    assert!(
+        uses(
+            &plan,
+            "INDEX mail_due (urgency=? AND next_at>? AND next_at<?)"
+        ),
+        "{plan:?}"
+    );
+    assert!(
+        !uses(&plan, "SCAN mail") && !uses(&plan, "TEMP B-TREE"),
+        "it sorts: {plan:?}"
+    );
+    for sql in [USED, USED_BY_DOMAIN] {
+        let plan = store.query_plan(sql).await.unwrap();
+        assert!(uses(&plan, "INDEX mail_used (counted_at>?)"), "{plan:?}");
+    }
 }
