@@ -123,7 +123,7 @@ async fn send(
         courier.quit().await;
         return Ok(outcome);
     }
-    let outcome = courier.complete(mail).await;
+    let outcome = courier.complete(mail, None).await.outcome;
     if courier.is_usable() {
         courier.quit().await;
     }

@@ -189,6 +189,9 @@ impl fmt::Display for RelayFaultKind {
 /// Makes foreign words fit to be stored and shown: no control or bidi character, one line,
 /// bounded.
 pub(crate) fn clean(words: &str) -> String {
+    if is_clean(words) {
+        return words.to_owned();
+    }
     let spaced: String = words
         .chars()
         .map(|c| if is_hazardous(c) { ' ' } else { c })
@@ -207,6 +210,18 @@ pub(crate) fn clean(words: &str) -> String {
     clean
 }
 
+/// Whether words are fit as they are: short, in ASCII, no control character, single spaces.
+fn is_clean(words: &str) -> bool {
+    let mut before = b' ';
+    for &byte in words.as_bytes() {
+        if !(b' '..=b'~').contains(&byte) || (byte == b' ' && before == b' ') {
+            return false;
+        }
+        before = byte;
+    }
+    words.len() <= TEXT_LIMIT && (before != b' ' || words.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,6 +232,15 @@ mod tests {
             clean("  no\r\nsuch\tuser\u{202e}x\0\u{1b}[2J "),
             "no such user x [2J"
         );
+        for (words, fit) in [
+            ("", ""),
+            ("a b", "a b"),
+            (" ", ""),
+            ("a ", "a"),
+            ("a  b", "a b"),
+        ] {
+            assert_eq!(clean(words), fit);
+        }
         let long = clean(&"é".repeat(2 * TEXT_LIMIT));
         assert_eq!(long.chars().count(), TEXT_LIMIT + 1);
     }

@@ -30,7 +30,7 @@ async fn send(session: &mut Session, to: &str, bytes: &[u8]) -> Outcome {
     let mail = Mail::to(to);
     let mail = mail.out(bytes);
     match session.offer(&mail).await {
-        Ok(()) => session.complete(&mail).await,
+        Ok(()) => session.complete(&mail, None).await.outcome,
         Err(outcome) => outcome,
     }
 }

@@ -62,7 +62,7 @@ mod file {
             let mail = mail.out(text);
             let mut courier = way.open().await.unwrap();
             courier.offer(&mail).await.unwrap();
-            let outcome = courier.complete(&mail).await;
+            let outcome = courier.complete(&mail, None).await.outcome;
             assert_eq!(outcome.to_string(), "written as m1.a-b.eml");
             assert!(courier.is_usable());
             courier.quit().await;
@@ -266,7 +266,7 @@ mod sendmail {
         let mail = mail.out(TEXT);
         let mut courier = way.open().await.unwrap();
         courier.offer(&mail).await.unwrap();
-        let outcome = courier.complete(&mail).await;
+        let outcome = courier.complete(&mail, None).await.outcome;
         assert_eq!(word(&outcome), "accepted");
         assert_eq!(outcome.to_string(), "exit 0 ok");
         let read = |name| std::fs::read_to_string(script.path(name)).unwrap();

@@ -81,7 +81,7 @@ impl Sender {
                 self.give_back(bench, &job, bench.pace.now(), why).await;
                 continue;
             }
-            let outcome = ready.complete(&mail).await;
+            let outcome = ready.complete(&mail, None).await.outcome;
             courier = Some(ready);
             self.record(bench, &job, outcome, Entered::Yes).await;
         }

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::stream::Counted;
 use crate::config::{Network, Smtp, Tls};
 use crate::delivery::outcome::{RelayFault, RelayFaultKind};
 
@@ -164,8 +165,8 @@ fn holds(network: Network, address: IpAddr) -> bool {
 pub(super) async fn handshake(
     settings: &Smtp,
     config: &Arc<ClientConfig>,
-    stream: TcpStream,
-) -> Result<TlsStream<TcpStream>, RelayFault> {
+    stream: Counted<TcpStream>,
+) -> Result<TlsStream<Counted<TcpStream>>, RelayFault> {
     let host = bare(&settings.host).trim_end_matches('.');
     let fault = |detail: String| {
         let detail = format!("{host}: {detail}");

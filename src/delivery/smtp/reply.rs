@@ -4,10 +4,38 @@
 //! *Reply classes*. The parser is strict where leniency would let one reply pass for another: line ends are
 //! CRLF, all lines of a reply carry the same code, and a reply has a bounded size.
 
+use memchr::memchr;
+
 use crate::delivery::outcome::{Enhanced, Outcome, RelayFault, RelayFaultKind, Reply, clean};
 
 /// Largest reply read, in bytes, all lines together.
 pub(super) const REPLY_LIMIT: usize = 8 * 1024;
+
+/// A reply as it lies in the buffer: its syntax is checked, its words are not looked at yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Said<'a> {
+    pub(super) code: u16,
+    /// All its lines, line ends included; may hold anything.
+    pub(super) bytes: &'a [u8],
+}
+
+impl Said<'_> {
+    /// A reply that outlives the buffer.
+    pub(super) fn raw(&self) -> Raw {
+        let text = |line: &[u8]| {
+            let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+            String::from_utf8_lossy(line.get(4..).unwrap_or_default()).into_owned()
+        };
+        Raw {
+            code: self.code,
+            lines: self
+                .bytes
+                .split_inclusive(|b| *b == b'\n')
+                .map(text)
+                .collect(),
+        }
+    }
+}
 
 /// A reply as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,19 +49,24 @@ impl Raw {
     /// The reply for the record.
     pub(super) fn record(&self) -> Reply {
         let enhanced = self.lines.first().and_then(|line| enhanced(line));
-        let prefix = enhanced.map(|e| e.to_string());
-        let words: Vec<&str> = self
-            .lines
-            .iter()
-            .map(|line| match &prefix {
-                Some(prefix) => line.strip_prefix(prefix.as_str()).unwrap_or(line),
-                None => line,
-            })
-            .collect();
+        let text = match (enhanced, self.lines.as_slice()) {
+            (None, [line]) => clean(line),
+            (enhanced, lines) => {
+                let prefix = enhanced.map(|e| e.to_string()).unwrap_or_default();
+                let words: Vec<&str> = lines
+                    .iter()
+                    .map(|line| line.strip_prefix(prefix.as_str()).unwrap_or(line))
+                    .collect();
+                match words.as_slice() {
+                    [words] => clean(words),
+                    words => clean(&words.join(" ")),
+                }
+            }
+        };
         Reply {
             code: Some(self.code),
             enhanced,
-            text: clean(&words.join(" ")),
+            text,
         }
     }
 
@@ -51,15 +84,13 @@ pub(super) enum Malformed {
     Syntax(String),
 }
 
-/// Reads one reply at the start of `bytes`; gives it with its length, or `None` when more bytes
-/// are needed.
-pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Raw, usize)>, Malformed> {
+/// Reads one reply at the start of `bytes`, or `None` when more bytes are needed.
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<Said<'_>>, Malformed> {
     let mut code = None;
-    let mut lines = Vec::new();
     let mut at = 0;
     loop {
         let rest = &bytes[at..];
-        let Some(end) = rest.iter().position(|b| *b == b'\n') else {
+        let Some(end) = memchr(b'\n', rest) else {
             // An endless line is told as too long; garbage is told as soon as it shows.
             if bytes.len() >= REPLY_LIMIT {
                 return Err(Malformed::TooLong);
@@ -76,20 +107,22 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Raw, usize)>, Malformed> {
         let line = rest[..end]
             .strip_suffix(b"\r")
             .ok_or_else(|| syntax(rest))?;
-        let (this, last, text) = read_line(line).ok_or_else(|| syntax(line))?;
+        let (this, last) = read_line(line).ok_or_else(|| syntax(line))?;
         if *code.get_or_insert(this) != this {
             return Err(syntax(line));
         }
-        lines.push(String::from_utf8_lossy(text).into_owned());
         at += end + 1;
         if last {
-            return Ok(Some((Raw { code: this, lines }, at)));
+            return Ok(Some(Said {
+                code: this,
+                bytes: &bytes[..at],
+            }));
         }
     }
 }
 
-/// One line: its code, whether it is the last, its text.
-fn read_line(line: &[u8]) -> Option<(u16, bool, &[u8])> {
+/// One line: its code, and whether it is the last.
+fn read_line(line: &[u8]) -> Option<(u16, bool)> {
     let (digits, rest) = line.split_at_checked(3)?;
     if !digits.iter().all(u8::is_ascii_digit) || !(b'2'..=b'5').contains(&digits[0]) {
         return None;
@@ -97,10 +130,9 @@ fn read_line(line: &[u8]) -> Option<(u16, bool, &[u8])> {
     let code = digits
         .iter()
         .fold(0, |code, d| code * 10 + u16::from(d - b'0'));
-    match rest.split_first() {
-        None => Some((code, true, rest)),
-        Some((b' ', text)) => Some((code, true, text)),
-        Some((b'-', text)) => Some((code, false, text)),
+    match rest.first() {
+        None | Some(b' ') => Some((code, true)),
+        Some(b'-') => Some((code, false)),
         Some(_) => None,
     }
 }
@@ -263,16 +295,21 @@ pub(super) fn judge(phase: Phase, raw: Raw) -> Result<Raw, Outcome> {
     if class == Positive {
         return Ok(raw);
     }
+    Err(outcome(phase, class, &raw))
+}
+
+/// A reply of this class in an outcome's terms.
+pub(super) fn outcome(phase: Phase, class: Class, raw: &Raw) -> Outcome {
     let reply = raw.record();
-    let detail = format!("{} answered {reply}", phase.name());
-    Err(match class {
+    let detail = |reply: &Reply| format!("{} answered {reply}", phase.name());
+    match class {
         Positive => Outcome::Accepted(reply),
         Deferred => Outcome::Deferred(reply),
         Recipient => Outcome::RefusedRecipient(reply),
         Parked => Outcome::Parked(reply),
-        InDoubt => Outcome::InDoubt(clean(&detail)),
-        Relay(kind) => Outcome::Relay(RelayFault::new(kind, &detail)),
-    })
+        InDoubt => Outcome::InDoubt(clean(&detail(&reply))),
+        Relay(kind) => Outcome::Relay(RelayFault::new(kind, &detail(&reply))),
+    }
 }
 
 #[cfg(test)]
@@ -354,7 +391,7 @@ mod tests {
             ("450 5.1.1 no such user\r\n", false),
             ("550 4.7.1 later\r\n", true),
         ] {
-            let (raw, _) = parse(wire.as_bytes()).unwrap().unwrap();
+            let raw = parse(wire.as_bytes()).unwrap().unwrap().raw();
             let outcome = judge(Phase::Rcpt, raw).unwrap_err();
             assert_eq!(
                 matches!(outcome, Outcome::RefusedRecipient(_)),
@@ -367,9 +404,10 @@ mod tests {
     #[test]
     fn a_reply_is_read_whole_with_its_enhanced_code() {
         let wire = b"550-5.1.1 No such\r\n550-5.1.1 user\0\r\n550 5.1.1 here\r\n250 next";
-        let (raw, length) = parse(wire).unwrap().unwrap();
+        let said = parse(wire).unwrap().unwrap();
+        let length = said.bytes.len();
         assert_eq!(&wire[length..], b"250 next");
-        let reply = raw.record();
+        let reply = said.raw().record();
         assert_eq!(reply.to_string(), "550 5.1.1 No such user here");
         assert_eq!(
             reply.enhanced,
@@ -379,7 +417,7 @@ mod tests {
                 detail: 1
             })
         );
-        assert_eq!(parse(b"250\r\n").unwrap().unwrap().0.lines, [""]);
+        assert_eq!(parse(b"250\r\n").unwrap().unwrap().raw().lines, [""]);
         for cut in 0..length {
             assert_eq!(parse(&wire[..cut]), Ok(None), "{cut} bytes");
         }

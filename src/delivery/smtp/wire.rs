@@ -1,23 +1,27 @@
 //! The connection: bytes out, replies in, each under one deadline.
 //!
-//! Invariant: a reply is only ever read after its command, from an otherwise empty buffer.
-//! Bytes that no command asked for break the connection, so replies can never be off by one. A
-//! read or a write that was cut short leaves the wire in an unknown place; its owner drops it.
+//! Invariant: commands leave only while nothing the server said is unread, and one reply is read
+//! for each. Bytes that no command asked for break the connection, so replies can never be off by
+//! one. What was handed over to the system is counted, so that a write that was cut short can be
+//! judged; a read or a write cut short leaves the wire in an unknown place: its owner drops it.
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::dialogue::Dialogue;
-use super::reply::{Malformed, Phase, Raw, parse};
+use super::reply::{Malformed, Phase, Raw, Said, parse};
+use super::stream::{Counted, Duplex, Stream};
 use crate::delivery::outcome::{RelayFault, RelayFaultKind};
+
+/// Room for what is read at once; replies to a whole envelope fit.
+const ROOM: usize = 2048;
 
 /// What went wrong on the connection.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +68,17 @@ pub(super) async fn within<T>(
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: Stream,
-    unread: Vec<u8>,
+    /// What was read; up to `given` it was given out as replies.
+    read: Vec<u8>,
+    given: usize,
     dialogue: Option<Dialogue>,
+}
+
+/// A whole reply at the start of what was not given out yet.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    code: u16,
+    length: usize,
 }
 
 /// What the dialogue shows in place of a line that holds a secret.
@@ -75,25 +88,25 @@ pub(super) struct Hidden<'a> {
     pub(super) secrets: &'a [SecretString],
 }
 
-#[derive(Debug)]
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
 impl Wire {
     pub(super) fn plain(stream: TcpStream) -> Self {
-        Self {
-            stream: Stream::Plain(stream),
-            unread: Vec::new(),
-            dialogue: None,
-        }
+        Self::on(Stream::Plain(Counted::new(stream)))
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
+    /// A connection made elsewhere.
+    pub(super) fn given(stream: Box<dyn Duplex>) -> Self {
+        Self::on(Stream::Given(Counted::new(stream)))
+    }
+
+    pub(super) fn tls(stream: TlsStream<Counted<TcpStream>>) -> Self {
+        Self::on(Stream::Tls(Box::new(stream)))
+    }
+
+    fn on(stream: Stream) -> Self {
         Self {
-            stream: Stream::Tls(Box::new(stream)),
-            unread: Vec::new(),
+            stream,
+            read: Vec::new(),
+            given: 0,
             dialogue: None,
         }
     }
@@ -124,8 +137,9 @@ impl Wire {
     pub(super) fn into_plain(mut self) -> Result<TcpStream, Fault> {
         self.expect_silence()?;
         match self.stream {
-            Stream::Plain(stream) => Ok(stream),
+            Stream::Plain(stream) => Ok(stream.into_inner()),
             Stream::Tls(_) => Err(Fault::Unsolicited("TLS within TLS".to_owned())),
+            Stream::Given(_) => Err(Fault::Unsolicited("TLS on a given stream".to_owned())),
         }
     }
 
@@ -146,15 +160,10 @@ impl Wire {
         hidden: Hidden<'_>,
         limit: Duration,
     ) -> Result<Raw, Fault> {
-        let mut raw = within(limit, async {
-            self.expect_silence()?;
-            if let Some(dialogue) = &self.dialogue {
-                dialogue.ours(hidden.shown);
-            }
-            self.write(format!("{command}\r\n").as_bytes()).await?;
-            self.read_reply().await
-        })
-        .await?;
+        self.tell(hidden.shown);
+        let line = format!("{command}\r\n");
+        let found = self.send_and_find(line.as_bytes(), limit).await?;
+        let mut raw = self.give(found).raw();
         for secret in hidden.secrets.iter().map(ExposeSecret::expose_secret) {
             for line in &mut raw.lines {
                 if !secret.is_empty() && line.contains(secret) {
@@ -162,35 +171,63 @@ impl Wire {
                 }
             }
         }
-        Ok(self.written_down(raw))
+        if let Some(dialogue) = &self.dialogue {
+            dialogue.theirs(&raw);
+        }
+        Ok(raw)
     }
 
-    /// Reads a reply without a command before it: the greeting, and what follows the dot.
-    pub(super) async fn reply(&mut self, limit: Duration) -> Result<Raw, Fault> {
-        let raw = within(limit, self.read_reply()).await?;
-        Ok(self.written_down(raw))
+    /// Sends the lines of one command or of several, and reads the first reply, all under one
+    /// deadline.
+    pub(super) async fn ask(&mut self, lines: &[u8], limit: Duration) -> Result<Said<'_>, Fault> {
+        self.tell_lines(lines);
+        let found = self.send_and_find(lines, limit).await?;
+        self.write_down(found);
+        Ok(self.give(found))
     }
 
-    /// Says in the dialogue what is about to be sent in bulk.
+    /// Reads the next reply: what follows the dot, and what is owed to commands sent together.
+    pub(super) async fn reply(&mut self, limit: Duration) -> Result<Said<'_>, Fault> {
+        let found = match self.whole_reply()? {
+            Some(found) => found,
+            None => within(limit, self.read_reply()).await?,
+        };
+        self.write_down(found);
+        Ok(self.give(found))
+    }
+
+    /// Reads the reply that comes before any command.
+    pub(super) async fn greeting(&mut self, limit: Duration) -> Result<Raw, Fault> {
+        Ok(self.reply(limit).await?.raw())
+    }
+
+    /// Says in the dialogue what is about to be sent.
     pub(super) fn tell(&self, what: &str) {
         if let Some(dialogue) = &self.dialogue {
             dialogue.ours(what);
         }
     }
 
-    fn written_down(&self, raw: Raw) -> Raw {
-        if let Some(dialogue) = &self.dialogue {
-            dialogue.theirs(&raw);
+    /// Says in the dialogue which lines are about to be sent.
+    pub(super) fn tell_lines(&self, lines: &[u8]) {
+        if self.dialogue.is_some() {
+            for line in lines.split_inclusive(|b| *b == b'\n') {
+                self.tell(&String::from_utf8_lossy(line));
+            }
         }
-        raw
     }
 
-    /// Hands all bytes over to the system. On an error the last of them surely did not leave:
-    /// neither the socket nor the TLS layer reports a failure after its final byte is taken.
+    /// Hands all bytes over to the system, as one write if it takes them.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await?;
         Ok(())
+    }
+
+    /// Bytes that the system took so far, those of TLS included: of a write that failed, at most
+    /// what was added here has left, and never less than the message has plain bytes.
+    pub(super) fn handed_over(&self) -> u64 {
+        self.stream.handed_over()
     }
 
     /// Looks, without waiting, for what the server said unasked.
@@ -198,38 +235,89 @@ impl Wire {
     /// # Errors
     /// Any byte, or the end of the connection; a 421 is told as such.
     pub(super) fn expect_silence(&mut self) -> Result<(), Fault> {
+        self.expect_nothing_read()?;
         let mut room = [0; 512];
         let mut room = ReadBuf::new(&mut room);
         let mut context = Context::from_waker(Waker::noop());
-        let ended = match Pin::new(&mut self.stream).poll_read(&mut context, &mut room) {
-            Poll::Pending => false,
-            Poll::Ready(Ok(())) => room.filled().is_empty(),
-            Poll::Ready(Err(error)) => return Err(closed_or(error)),
-        };
-        self.unread.extend_from_slice(room.filled());
-        if self.unread.is_empty() {
-            return if ended { Err(Fault::Closed) } else { Ok(()) };
+        match self.stream.poll_read(&mut context, &mut room) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(())) if room.filled().is_empty() => Err(Fault::Closed),
+            Poll::Ready(Ok(())) => {
+                self.read.extend_from_slice(room.filled());
+                self.expect_nothing_read()
+            }
+            Poll::Ready(Err(error)) => Err(closed_or(error)),
         }
-        match parse(&self.unread) {
-            Ok(Some((raw, _))) if raw.code == 421 => Err(Fault::Closing(raw.record().to_string())),
+    }
+
+    /// Whether something was read already that no command asked for.
+    ///
+    /// # Errors
+    /// Any byte; a 421 is told as such.
+    pub(super) fn expect_nothing_read(&mut self) -> Result<(), Fault> {
+        let unread = &self.read[self.given..];
+        if unread.is_empty() {
+            return Ok(());
+        }
+        match parse(unread) {
+            Ok(Some(said)) if said.code == 421 => {
+                Err(Fault::Closing(said.raw().record().to_string()))
+            }
             _ => Err(Fault::Unsolicited(
-                String::from_utf8_lossy(&self.unread[..self.unread.len().min(60)]).into_owned(),
+                String::from_utf8_lossy(&unread[..unread.len().min(60)]).into_owned(),
             )),
         }
     }
 
-    async fn read_reply(&mut self) -> Result<Raw, Fault> {
+    async fn send_and_find(&mut self, lines: &[u8], limit: Duration) -> Result<Found, Fault> {
+        within(limit, async {
+            self.expect_silence()?;
+            self.write(lines).await?;
+            self.read_reply().await
+        })
+        .await
+    }
+
+    async fn read_reply(&mut self) -> Result<Found, Fault> {
         loop {
-            if let Some((raw, length)) = parse(&self.unread)? {
-                self.unread.drain(..length);
-                return Ok(raw);
+            if let Some(found) = self.whole_reply()? {
+                return Ok(found);
             }
-            let mut room = [0; 1024];
-            let read = self.stream.read(&mut room).await.map_err(closed_or)?;
-            if read == 0 {
+            if self.given == self.read.len() {
+                self.read.clear();
+                self.given = 0;
+            }
+            self.read.reserve(ROOM);
+            let read = self.stream.read_buf(&mut self.read);
+            if read.await.map_err(closed_or)? == 0 {
                 return Err(Fault::Closed);
             }
-            self.unread.extend_from_slice(&room[..read]);
+        }
+    }
+
+    /// The reply that stands next in what was read, if it is whole.
+    fn whole_reply(&self) -> Result<Option<Found>, Fault> {
+        let said = parse(&self.read[self.given..])?;
+        Ok(said.map(|said| Found {
+            code: said.code,
+            length: said.bytes.len(),
+        }))
+    }
+
+    fn write_down(&self, found: Found) {
+        if let Some(dialogue) = &self.dialogue {
+            let bytes = &self.read[self.given..self.given + found.length];
+            let code = found.code;
+            dialogue.theirs(&Said { code, bytes }.raw());
+        }
+    }
+
+    fn give(&mut self, found: Found) -> Said<'_> {
+        let from = self.given;
+        self.given += found.length;
+        Said {
+            code: found.code,
+            bytes: &self.read[from..self.given],
         }
     }
 }
@@ -240,46 +328,6 @@ fn closed_or(error: io::Error) -> Fault {
         Fault::Closed
     } else {
         Fault::Broken(error)
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
     }
 }
 

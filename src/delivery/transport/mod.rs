@@ -11,7 +11,7 @@ pub use self::file::FileTransport;
 pub use self::sendmail::SendmailTransport;
 use crate::config::{Deadlines, Transport};
 use crate::delivery::outcome::{Outcome, Outgoing, RelayFault};
-use crate::delivery::smtp::{Relay, Session};
+use crate::delivery::smtp::{Completed, Relay, Session};
 
 /// Where mails go, prepared once from the configuration.
 #[derive(Debug, Clone)]
@@ -81,13 +81,20 @@ impl Courier {
         }
     }
 
-    /// Second step, after *in doubt* is committed.
-    pub async fn complete(&mut self, mail: &Outgoing<'_>) -> Outcome {
-        match self {
+    /// Second step, after *in doubt* is committed. A relay that offers PIPELINING is asked about
+    /// `next` in the same write; the other ways have nothing to ask.
+    pub async fn complete(
+        &mut self,
+        mail: &Outgoing<'_>,
+        next: Option<&Outgoing<'_>>,
+    ) -> Completed {
+        let outcome = match self {
+            Self::Smtp(session) => return session.complete(mail, next).await,
             Self::File(files) => files.deliver(mail).await,
-            Self::Smtp(session) => session.complete(mail).await,
             Self::Sendmail(command) => command.deliver(mail).await,
-        }
+        };
+        let next = next.map(|_| Ok(()));
+        Completed { outcome, next }
     }
 
     /// Whether another mail can be offered.
