@@ -239,17 +239,19 @@ fn sender_of(
     config: &Config,
     stopping: CancellationToken,
 ) -> Result<Sender, SetupError> {
-    let connections = match &config.mail.transport {
-        Transport::Smtp(smtp) => smtp.connections,
-        Transport::File { .. } => 1,
-        Transport::Sendmail { .. } => 4,
+    let (connections, flight) = match &config.mail.transport {
+        Transport::Smtp(smtp) => (smtp.connections, smtp.flight),
+        Transport::File { .. } => (1, 1),
+        Transport::Sendmail { .. } => (4, 1),
     };
     let dispatch = Dispatch {
         templates: templates(config)?,
         way: Way::prepare(&config.mail.transport)?,
         transport: config.mail.transport.clone(),
         connections,
+        flight,
         rate: config.mail.rate,
+        per_domain: Default::default(),
         stopping,
     };
     Ok(Sender::new(clerk, dispatch))

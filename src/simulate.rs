@@ -16,7 +16,7 @@ use crate::store::settle::{Entered, Settled, Settlement};
 use crate::tick::Planner;
 
 /// Mails accepted in one transaction.
-const BATCH: i64 = 4096;
+const BATCH: u32 = 4096;
 
 /// A mail that will leave.
 #[derive(Debug, Clone, PartialEq, Eq)]

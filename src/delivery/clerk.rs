@@ -42,6 +42,8 @@ pub struct Batch {
     pub settled: Vec<Settled>,
     /// What the mails are about.
     pub matter: Matter,
+    /// The domains of all that were claimed, one for each mail: what quotas count.
+    pub domains: Vec<String>,
 }
 
 impl Batch {
@@ -56,11 +58,12 @@ impl Clerk {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn take_up(&self, now: DateTime<Utc>, limit: i64) -> Result<Batch> {
-        self.take_up_of(Wanted::All, now, limit).await
+    pub async fn take_up(&self, now: DateTime<Utc>, limit: u32) -> Result<Batch> {
+        self.take_up_of(Wanted::All, now, limit, &Bounds::default())
+            .await
     }
 
-    /// As [`Clerk::take_up`], of the wanted mails.
+    /// As [`Clerk::take_up`], of the wanted mails, and of each domain no more than `bounds` say.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -68,15 +71,16 @@ impl Clerk {
         &self,
         wanted: Wanted,
         now: DateTime<Utc>,
-        limit: i64,
+        limit: u32,
+        bounds: &Bounds,
     ) -> Result<Batch> {
         let calendar = &self.desk.calendar;
-        if limit <= 0 || !calendar.may_leave(now) {
+        if limit == 0 || !calendar.may_leave(now) {
             return Ok(Batch::default());
         }
         let claimed = self
             .store
-            .claim(wanted, now, limit, &Bounds::default())
+            .claim(wanted, now, i64::from(limit), bounds)
             .await?;
         if claimed.is_empty() {
             return Ok(Batch::default());
@@ -100,7 +104,10 @@ impl Clerk {
             .into_iter()
             .collect();
 
-        let mut batch = Batch::default();
+        let mut batch = Batch {
+            domains: claimed.iter().map(|m| m.domain.clone()).collect(),
+            ..Batch::default()
+        };
         for mail in claimed {
             let settle = |settlement| Settled {
                 mail: mail.no,

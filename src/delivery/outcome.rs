@@ -44,6 +44,18 @@ pub enum Outcome {
     Relay(RelayFault),
 }
 
+impl Outcome {
+    /// Whether the mails behind it on its connection cannot leave by it any more.
+    pub fn ends_connection(&self) -> bool {
+        match self {
+            Self::InDoubt(_) | Self::Relay(_) => true,
+            Self::Accepted(_) | Self::Deferred(_) | Self::RefusedRecipient(_) | Self::Parked(_) => {
+                false
+            }
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -160,6 +172,8 @@ pub enum RelayFaultKind {
     Dropped,
     /// A phase took longer than its deadline.
     Timeout,
+    /// RCPT was not answered in time: the relay may be waiting for a server of that domain.
+    Unanswered,
     /// What came is not SMTP, too long, or was not asked for.
     Protocol,
     /// This machine: the mail directory, or the sendmail command.
@@ -180,6 +194,7 @@ impl fmt::Display for RelayFaultKind {
             Self::Closing421 => "server closing",
             Self::Dropped => "connection lost",
             Self::Timeout => "deadline passed",
+            Self::Unanswered => "no answer about the recipient",
             Self::Protocol => "protocol fault",
             Self::Local => "local delivery",
         })

@@ -1,7 +1,11 @@
 //! The recorder: commits on behalf of all connections, many in one transaction.
 //!
 //! While one transaction is being written, requests of other connections gather and go into
-//! the next one; so the number of commits follows the disk, not the mails.
+//! the next one; so the number of commits follows the disk, not the mails. Outcomes and doubts
+//! share it. After a fault of the store no further dot is allowed, and outcomes are still tried.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
@@ -13,16 +17,16 @@ use crate::store::outbox::Doubt;
 use crate::store::settle::{NewNote, Settled};
 
 /// At most so many requests in one transaction.
-const GROUP: usize = 256;
+const GROUP: usize = 512;
 
-/// Tries to write an outcome: what was accepted must not be forgotten because of one fault.
+/// Tries to write outcomes: what was accepted must not be forgotten because of one fault.
 const TRIES: u32 = 3;
 
 enum Request {
-    Doubt {
-        doubt: Doubt,
+    Doubts {
+        doubts: Vec<Doubt>,
         at: DateTime<Utc>,
-        answer: oneshot::Sender<bool>,
+        answer: oneshot::Sender<Vec<bool>>,
     },
     Settle {
         settled: Settled,
@@ -35,6 +39,7 @@ enum Request {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     requests: mpsc::Sender<Request>,
+    failed: Arc<AtomicBool>,
 }
 
 /// The running recorder: ends, with what it met, when every [`Recorder`] is gone.
@@ -47,26 +52,25 @@ impl Recorder {
     /// Starts a recorder on `store`.
     pub fn start(store: Store) -> (Self, Recording) {
         let (requests, inbox) = mpsc::channel(GROUP);
-        (
-            Self { requests },
-            Recording {
-                task: tokio::spawn(record(store, inbox)),
-            },
-        )
+        let failed = Arc::new(AtomicBool::new(false));
+        let recorder = Self {
+            requests,
+            failed: Arc::clone(&failed),
+        };
+        let task = tokio::spawn(record(store, inbox, failed));
+        (recorder, Recording { task })
     }
 
-    /// The commit before the dot. Answers whether the dot may be written.
-    pub async fn enter_doubt(&self, doubt: Doubt, at: DateTime<Utc>) -> bool {
+    /// The commit before the dots of a flight. Answers, for each mail, whether its dot may be
+    /// written.
+    pub async fn enter_doubt(&self, doubts: Vec<Doubt>, at: DateTime<Utc>) -> Vec<bool> {
+        let none = vec![false; doubts.len()];
         let (answer, answered) = oneshot::channel();
-        if self
-            .requests
-            .send(Request::Doubt { doubt, at, answer })
-            .await
-            .is_err()
-        {
-            return false;
+        let request = Request::Doubts { doubts, at, answer };
+        if self.requests.send(request).await.is_err() {
+            return none;
         }
-        answered.await.unwrap_or(false)
+        answered.await.unwrap_or(none)
     }
 
     /// Records an outcome and queues the notes about it.
@@ -76,6 +80,11 @@ impl Recorder {
             .requests
             .send(Request::Settle { settled, notes, at })
             .await;
+    }
+
+    /// Whether the store has failed: no further dot will be allowed.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 }
 
@@ -91,70 +100,99 @@ impl Recording {
     }
 }
 
-async fn record(store: Store, mut inbox: mpsc::Receiver<Request>) -> Result<()> {
-    let mut failed = None;
-    let mut group = Vec::with_capacity(GROUP);
-    while inbox.recv_many(&mut group, GROUP).await > 0 {
-        let (mut doubts, mut answers, mut settled, mut notes, mut at) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), None);
-        for request in group.drain(..) {
-            match request {
-                Request::Doubt {
-                    doubt,
-                    at: when,
-                    answer,
-                } => {
-                    at = at.max(Some(when));
-                    doubts.push(doubt);
-                    answers.push(answer);
-                }
-                Request::Settle {
-                    settled: one,
-                    notes: more,
-                    at: when,
-                } => {
-                    at = at.max(Some(when));
-                    settled.push(one);
-                    notes.extend(more);
-                }
-            }
-        }
-        let Some(at) = at else { continue };
-        if !settled.is_empty()
-            && let Err(e) = settle(&store, &settled, &notes, at).await
-        {
-            tracing::error!(error = %e, mails = settled.len(), "outcomes could not be recorded; these mails stay in doubt");
-            failed.get_or_insert(e);
-        }
-        if !doubts.is_empty() {
-            // After a fault of the store no further dot is written.
-            let may_leave = match &failed {
-                Some(_) => vec![false; doubts.len()],
-                None => store.enter_doubt(&doubts, at).await.unwrap_or_else(|e| {
-                    failed = Some(e);
-                    vec![false; doubts.len()]
-                }),
-            };
-            for (answer, may) in answers.into_iter().zip(may_leave) {
-                // The connection may have ended meanwhile; its mail is then in doubt, rightly.
-                let _ = answer.send(may);
-            }
-        }
-    }
-    failed.map_or(Ok(()), Err)
+/// What gathered while the last transaction was written.
+#[derive(Default)]
+struct Group {
+    settled: Vec<Settled>,
+    notes: Vec<NewNote>,
+    doubts: Vec<Doubt>,
+    /// How many of the doubts each answer is about, in their order.
+    answers: Vec<(usize, oneshot::Sender<Vec<bool>>)>,
+    at: DateTime<Utc>,
 }
 
-async fn settle(
-    store: &Store,
-    settled: &[Settled],
-    notes: &[NewNote],
-    at: DateTime<Utc>,
+impl Group {
+    fn of(requests: impl Iterator<Item = Request>) -> Self {
+        let mut group = Self::default();
+        for request in requests {
+            let when = match request {
+                Request::Doubts { doubts, at, answer } => {
+                    group.answers.push((doubts.len(), answer));
+                    group.doubts.extend(doubts);
+                    at
+                }
+                Request::Settle { settled, notes, at } => {
+                    group.settled.push(settled);
+                    group.notes.extend(notes);
+                    at
+                }
+            };
+            group.at = group.at.max(when);
+        }
+        group
+    }
+
+    fn answer(self, may_leave: &[bool]) {
+        let mut rest = may_leave;
+        for (number, answer) in self.answers {
+            let (theirs, others) = rest.split_at(number.min(rest.len()));
+            rest = others;
+            // The connection may have ended meanwhile; its mails are then in doubt, rightly.
+            let _ = answer.send(theirs.to_vec());
+        }
+    }
+}
+
+async fn record(
+    store: Store,
+    mut inbox: mpsc::Receiver<Request>,
+    failed: Arc<AtomicBool>,
 ) -> Result<()> {
+    let mut fault = None;
+    let mut requests = Vec::with_capacity(GROUP);
+    while inbox.recv_many(&mut requests, GROUP).await > 0 {
+        let group = Group::of(requests.drain(..));
+        if fault.is_none() {
+            match write_patiently(&store, &group, &group.doubts).await {
+                Ok(may_leave) => {
+                    group.answer(&may_leave);
+                    continue;
+                }
+                Err(e) => {
+                    failed.store(true, Ordering::Relaxed);
+                    tracing::error!(error = %e, "the store failed while mails were on their way; no more leave");
+                    fault = Some(e);
+                }
+            }
+        }
+        // No dot without its commit; what was answered is tried to be kept all the same.
+        if let Err(e) = write_patiently(&store, &group, &[]).await {
+            tracing::error!(error = %e, mails = group.settled.len(), "outcomes could not be recorded; these mails stay in doubt");
+        }
+        let none = vec![false; group.doubts.len()];
+        group.answer(&none);
+    }
+    fault.map_or(Ok(()), Err)
+}
+
+async fn write_patiently(store: &Store, group: &Group, doubts: &[Doubt]) -> Result<Vec<bool>> {
     let mut tries = 1;
     loop {
-        match store.settle(settled, notes, at).await {
+        match write(store, group, doubts).await {
             Err(StoreError::Busy) if tries < TRIES => tries += 1,
             result => return result,
         }
     }
+}
+
+/// Outcomes and doubts in one transaction; answers whether each dot may be written.
+async fn write(store: &Store, group: &Group, doubts: &[Doubt]) -> Result<Vec<bool>> {
+    if group.settled.is_empty() && doubts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = store.begin().await?;
+    tx.settle(&group.settled, &group.notes, group.at).await?;
+    let may_leave = tx.enter_doubt(doubts, group.at).await?;
+    tx.commit().await?;
+    Ok(may_leave)
 }

@@ -6,29 +6,48 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::delivery::circuit::Circuit;
+use crate::delivery::compose::letter::Draft;
 use crate::delivery::notes::Trouble;
 use crate::delivery::outcome::{Enhanced, Outcome, RelayFault, RelayFaultKind, Reply};
-use crate::domain::body::Body;
 use crate::domain::retry::{self, AfterDeferral, Outage, Patience};
 use crate::store::outbox::Claimed;
 use crate::store::settle::{Entered, Settlement};
 
-/// Policy refusals (5.7.x) by this many domains within [`POLICY_SPAN`] are about us.
-const POLICY_DOMAINS: usize = 3;
-const POLICY_SPAN: Duration = Duration::minutes(10);
+/// Policy refusals (5.7.x) of so many domains within [`SEVERAL_WITHIN`] are about us; silence
+/// after RCPT of so many, with no mail accepted between, is about the relay.
+const SEVERAL: usize = 3;
+const SEVERAL_WITHIN: Duration = Duration::minutes(10);
 
 /// What the connections of a sender know of the relay together.
 #[derive(Debug, Default)]
 pub(super) struct RelayState {
     pub(super) circuit: Circuit,
-    policy: VecDeque<(String, DateTime<Utc>)>,
+    policy: Suspicion,
+    silence: Suspicion,
+}
+
+/// Domains of which the relay said the same lately: one or two of them are about themselves,
+/// several are about the relay.
+#[derive(Debug, Default)]
+struct Suspicion {
+    domains: VecDeque<(String, DateTime<Utc>)>,
+}
+
+impl Suspicion {
+    /// Whether this domain makes it several.
+    fn is_about_us(&mut self, domain: &str, now: DateTime<Utc>) -> bool {
+        self.domains
+            .retain(|(d, at)| d != domain && now - *at < SEVERAL_WITHIN);
+        self.domains.push_back((domain.to_owned(), now));
+        self.domains.len() >= SEVERAL
+    }
 }
 
 /// The mail that an outcome is about.
 pub(super) struct Case<'a> {
     pub(super) mail: &'a Claimed,
-    pub(super) subject: &'a str,
-    pub(super) bytes: &'a [u8],
+    /// What it carries.
+    pub(super) letter: &'a Draft,
     /// The recipient's domain.
     pub(super) domain: &'a str,
     /// Whether the commit before the dot was made for this attempt.
@@ -66,11 +85,12 @@ impl RelayState {
         match outcome {
             Outcome::Accepted(_) => {
                 self.circuit.close();
+                self.silence = Suspicion::default();
                 Settlement::Sent {
-                    subject: case.subject.to_owned(),
+                    subject: case.letter.subject.clone(),
                     body: match case.entered {
                         Entered::Yes => None,
-                        Entered::No => Some(Body::Whole(case.bytes.to_vec())),
+                        Entered::No => Some(case.letter.body.clone()),
                     },
                 }
                 .into()
@@ -88,13 +108,20 @@ impl RelayState {
                 Some(next_at) => Settlement::InDoubt { next_at }.into(),
                 None => (Settlement::StuckInDoubt, Trouble::Parked).into(),
             },
+            // The relay waits for a server of this domain, most likely: no reason to leave it alone.
+            Outcome::Relay(fault)
+                if fault.kind == RelayFaultKind::Unanswered
+                    && !self.silence.is_about_us(case.domain, case.now) =>
+            {
+                deferred(case)
+            }
             Outcome::Relay(fault) => self.returned(outage(&fault), said, case),
         }
     }
 
     fn refused(&mut self, reply: &Reply, said: &str, case: &Case<'_>) -> Verdict {
         let policy = reply.enhanced.is_some_and(Enhanced::is_policy);
-        if policy && self.is_about_us(case.domain, case.now) {
+        if policy && self.policy.is_about_us(case.domain, case.now) {
             return self.returned(Outage::Unreachable, said, case);
         }
         self.circuit.close();
@@ -109,14 +136,6 @@ impl RelayState {
             None => self.circuit.fail(outage, said, case.now),
         };
         Settlement::Returned { next_at }.into()
-    }
-
-    /// Whether policy refusals by several domains within minutes say that it is about us.
-    fn is_about_us(&mut self, domain: &str, now: DateTime<Utc>) -> bool {
-        self.policy
-            .retain(|(d, at)| d != domain && now - *at < POLICY_SPAN);
-        self.policy.push_back((domain.to_owned(), now));
-        self.policy.len() >= POLICY_DOMAINS
     }
 }
 
@@ -150,6 +169,7 @@ fn outage(fault: &RelayFault) -> Outage {
         | RelayFaultKind::Closing421
         | RelayFaultKind::Dropped
         | RelayFaultKind::Timeout
+        | RelayFaultKind::Unanswered
         | RelayFaultKind::Protocol
         | RelayFaultKind::Local => Outage::Unreachable,
     }

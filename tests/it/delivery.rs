@@ -614,7 +614,7 @@ async fn what_waits_for_a_mail_in_doubt_leaves_in_the_pass_that_settles_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_waiting_notice_joins_a_deferred_mail_and_speaks_for_the_earlier_stage() {
+async fn a_notice_goes_on_waiting_for_a_mail_in_doubt_that_is_put_off() {
     let server =
         SmtpServer::start(Script::new().first(1, Phase::Rcpt, Act::Reply("450 4.2.2 later")));
     let mut town = Town::start(
@@ -629,11 +629,17 @@ async fn a_waiting_notice_joins_a_deferred_mail_and_speaks_for_the_earlier_stage
     let mail = town.mails().await.pop().unwrap();
     assert_eq!(
         mail.notices,
-        [("a".to_owned(), 0)],
-        "one notice a token, the most urgent"
+        [("a".to_owned(), 1)],
+        "it may have arrived: it stays what it was"
     );
-    assert_eq!(town.pass_after(6).await.sent, 1);
-    assert_eq!(server.accepted().len(), 1);
+    assert_eq!(mail.state, MailState::InDoubt);
+    assert_eq!(
+        town.pass_after(6).await.sent,
+        2,
+        "the repeat, and what waited for it: stages 1 and 0 may be second"
+    );
+    assert_eq!(server.accepted().len(), 2);
+    assert_eq!(town.uncovered().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

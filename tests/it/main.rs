@@ -20,6 +20,7 @@ mod delivery;
 mod demo;
 mod documents;
 mod endurance;
+mod flights;
 mod heartbeat;
 mod hold_notes;
 mod in_flight;

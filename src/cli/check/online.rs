@@ -225,7 +225,10 @@ fn advice(kind: RelayFaultKind) -> Text {
             "check mail.smtp.host and the machine’s DNS",
             "vérifier mail.smtp.host et le DNS de la machine"
         ),
-        RelayFaultKind::Connect | RelayFaultKind::Dropped | RelayFaultKind::Timeout => {
+        RelayFaultKind::Connect
+        | RelayFaultKind::Dropped
+        | RelayFaultKind::Timeout
+        | RelayFaultKind::Unanswered => {
             text!(
                 "check mail.smtp.host and port, and the firewall",
                 "vérifier mail.smtp.host et port, et le pare-feu"

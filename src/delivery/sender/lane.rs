@@ -1,188 +1,328 @@
-//! The lanes of a sender: each carries one mail after another, offers it, commits *in doubt*,
-//! completes it, and records what came of it.
+//! A lane: one connection that carries flight after flight until no mail is left for it.
+//!
+//! A flight: its first mail is offered as far as the 354; *in doubt* is committed for all of its
+//! mails; then each is completed, and behind its final dot the next one is offered. No dot is
+//! written without that commit; what was not written returns to the queue at once. A connection
+//! that broke or is in doubt is never used again.
 
-use super::{Bench, Job, Letter, Sender, settled};
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 
-use crate::delivery::clerk::Ready;
-use crate::delivery::outcome::{Outcome, Outgoing};
-use crate::delivery::transport::{Courier, FileTransport};
+use super::Shop;
+use super::job::{Entered, Job, Why, ids, settled};
+use super::queue::Flight;
+use super::run::Run;
+use crate::delivery::outcome::Outcome;
+use crate::delivery::smtp::Completed;
+use crate::delivery::transport::Courier;
 use crate::delivery::verdict::{Case, Verdict};
-use crate::domain::body::Body;
-use crate::store::outbox::{Carried, Doubt};
-use crate::store::settle::{Entered, NewNote, Settlement};
+use crate::domain::retry;
+use crate::store::outbox::Doubt;
+use crate::store::settle::{NewNote, Settled, Settlement};
 
-impl Sender {
-    /// Files are whole or not there, and a repeat overwrites itself: no doubt arises, and a
-    /// batch costs one commit.
-    pub(super) async fn write_files(&self, files: &FileTransport, bench: &Bench) {
-        let jobs: Vec<Job> = bench
+/// Mails on one connection at most: relays close one that carries too many, Exim after 1,000.
+const MAILS_A_CONNECTION: usize = 500;
+
+/// The connection of a lane.
+#[derive(Default)]
+struct Line {
+    courier: Option<Courier>,
+    /// The row of the mail that was offered on it.
+    offered: Option<i64>,
+    carried: usize,
+}
+
+impl Run {
+    /// Carries mails until none is left.
+    pub(super) async fn lane(&self) {
+        let mut line = Line::default();
+        let mut next = None;
+        loop {
+            let flight = match next.take() {
+                Some(flight) => flight,
+                None => match self.queue.take().await {
+                    Some(flight) => flight,
+                    None => break,
+                },
+            };
+            next = self.carry(flight, &mut line).await;
+        }
+        line.quit().await;
+    }
+
+    /// Carries a flight; gives the next one, where its first mail was offered behind the last of
+    /// this one.
+    async fn carry(&self, mut flight: Flight<Job>, line: &mut Line) -> Option<Flight<Job>> {
+        let next = if self.is_first_offered(&mut flight, line).await {
+            self.enter_doubt(&mut flight).await;
+            self.complete(&mut flight, line).await
+        } else {
+            None
+        };
+        self.queue.landed(&flight);
+        next
+    }
+
+    /// Offers the first mail of a flight that can be offered; the mails before it have their
+    /// outcome. False when none is left.
+    async fn is_first_offered(&self, flight: &mut Flight<Job>, line: &mut Line) -> bool {
+        while let Some(job) = flight.jobs.front() {
+            if line.offered == Some(job.mail.no) {
+                return true;
+            }
+            let outcome = match self.hindrance(job) {
+                Some((next_at, why)) => Err((next_at, why)),
+                None => match self.offer(job, line).await {
+                    Ok(()) => return true,
+                    Err(outcome) => Ok(outcome),
+                },
+            };
+            let Some(job) = flight.jobs.pop_front() else {
+                break;
+            };
+            match outcome {
+                Ok(outcome) => self.record(job, outcome).await,
+                Err((next_at, why)) => self.give_back(&job, next_at, why).await,
+            }
+        }
+        false
+    }
+
+    /// Why a mail must not be offered now, if so, and until when.
+    fn hindrance(&self, job: &Job) -> Option<(DateTime<Utc>, Why)> {
+        let now = self.pace.now();
+        if self.shop.stopping.is_cancelled() {
+            return Some((now, Why::Stopping));
+        }
+        if let Some(until) = self.shop.relay().circuit.open_until(now) {
+            return Some((until, Why::RelayOut));
+        }
+        // What it says was true when it was taken up, and its claim holds for a while only.
+        let calendar = &self.shop.clerk.desk.calendar;
+        let is_stale = now - job.since > retry::LEASE / 2
+            || calendar.date(job.since) != calendar.date(now)
+            || !calendar.may_leave(now);
+        is_stale.then_some((now, Why::Stale))
+    }
+
+    async fn offer(&self, job: &Job, line: &mut Line) -> Result<(), Outcome> {
+        let began = Instant::now();
+        let courier = line.ready(&self.shop).await?;
+        let offered = courier.offer(&self.shop.outgoing(job)).await;
+        self.took(job, began.elapsed()).await;
+        if offered.is_ok() {
+            line.offered = Some(job.mail.no);
+        }
+        offered
+    }
+
+    /// The commit before the first dot. A mail that may not leave any more is given back.
+    async fn enter_doubt(&self, flight: &mut Flight<Job>) {
+        let doubts = flight
             .jobs
-            .lock()
-            .expect("no lane panics")
-            .drain(..)
-            .collect();
-        let mails: Vec<Outgoing<'_>> = jobs
             .iter()
-            .map(|j| self.outgoing(&j.ready, &j.letter))
+            .map(|job| Doubt {
+                mail: job.mail.no,
+                fence: job.mail.fence,
+                content: job.letter.body.clone(),
+                carried: job.carried,
+            })
             .collect();
-        let outcomes = files.deliver_batch(&mails).await;
-        for (job, outcome) in jobs.iter().zip(outcomes) {
-            self.record(bench, job, outcome, Entered::No).await;
+        let now = self.pace.now();
+        let may_leave = self.recorder.enter_doubt(doubts, now).await;
+        for (job, may) in flight.jobs.iter_mut().zip(may_leave) {
+            if may {
+                job.entered = Entered::Yes;
+            }
+        }
+        let (stay, leave) = std::mem::take(&mut flight.jobs)
+            .into_iter()
+            .partition(|job| job.entered == Entered::No);
+        flight.jobs = leave;
+        for job in stay {
+            let job: Job = job;
+            self.give_back(&job, now, Why::Changed).await;
         }
     }
 
-    /// One connection: offers, commits, completes, one mail after another, until none is left
-    /// or the relay fails.
-    pub(super) async fn work(&self, bench: &Bench) {
-        let mut courier: Option<Courier> = None;
-        while let Some(job) = bench.next() {
-            if self.stopping.is_cancelled() {
-                self.give_back(bench, &job, bench.pace.now(), "the daemon is stopping")
-                    .await;
-                continue;
+    /// Completes every mail of a flight that is in doubt. Its first was offered, unless it may
+    /// not leave: then no dot is written, and the server throws away what it was offered.
+    async fn complete(&self, flight: &mut Flight<Job>, line: &mut Line) -> Option<Flight<Job>> {
+        let mut next = None;
+        while let Some(job) = flight.jobs.pop_front() {
+            if line.offered != Some(job.mail.no) {
+                line.abandon_offer();
+                if let Some((until, why)) = self.hindrance(&job) {
+                    self.give_back(&job, until, why).await;
+                    continue;
+                }
+                if let Err(outcome) = self.offer(&job, line).await {
+                    self.record(job, outcome).await;
+                    continue;
+                }
             }
-            let open_until = self.relay().circuit.open_until(bench.pace.now());
-            if let Some(next_at) = open_until {
-                self.give_back(bench, &job, next_at, "the relay is out of reach")
-                    .await;
-                continue;
+            if flight.jobs.is_empty() && line.may_carry_more() && self.may_offer_more() {
+                next = self.queue.take_quick();
             }
-            let usable = courier.as_mut().is_some_and(Courier::is_usable);
-            if !usable {
-                courier = match self.way.open().await {
-                    Ok(courier) => Some(courier),
-                    Err(fault) => {
-                        self.record(bench, &job, Outcome::Relay(fault), Entered::No)
-                            .await;
-                        continue;
-                    }
-                };
-            }
-            let Some(mut ready) = courier.take() else {
+            let follows = flight.jobs.front().or_else(|| next.as_ref()?.jobs.front());
+            let follows = follows.filter(|_| line.may_carry_more() && self.may_offer_more());
+            let Some(courier) = &mut line.courier else {
+                // Not reached: what was offered has its courier.
+                self.give_back(&job, self.pace.now(), Why::Lost).await;
                 continue;
             };
-            let mail = self.outgoing(&job.ready, &job.letter);
-            if let Err(outcome) = ready.offer(&mail).await {
-                self.record(bench, &job, outcome, Entered::No).await;
-                courier = Some(ready);
-                continue;
-            }
-            let doubt = Doubt {
-                mail: job.ready.mail.no,
-                fence: job.ready.mail.fence,
-                content: Body::Whole(job.letter.bytes.clone()),
-                carried: job.letter.carried,
+            let began = Instant::now();
+            let mail = self.shop.outgoing(&job);
+            let behind = follows.map(|job| self.shop.outgoing(job));
+            let Completed {
+                outcome,
+                next: offered,
+            } = courier.complete(&mail, behind.as_ref()).await;
+            line.carried += 1;
+            line.offered = match (&offered, &behind) {
+                (Some(Ok(())), Some(behind)) => Some(behind.id),
+                _ => None,
             };
-            if !bench.recorder.enter_doubt(doubt, bench.pace.now()).await {
-                // Something changed since it was composed, or the store failed: no dot.
-                ready.abandon();
-                let why = "changed while it was on its way";
-                self.give_back(bench, &job, bench.pace.now(), why).await;
-                continue;
+            // What the relay thought about after its answer to this mail was the next recipient.
+            let answered = courier.answered().unwrap_or_else(Instant::now);
+            let (its, of_next) = (answered - began, answered.elapsed());
+            self.took(&job, its).await;
+            if let Some(follows) = flight.jobs.front().or_else(|| next.as_ref()?.jobs.front())
+                && offered.is_some()
+            {
+                self.took(follows, of_next).await;
             }
-            let outcome = ready.complete(&mail, None).await.outcome;
-            courier = Some(ready);
-            self.record(bench, &job, outcome, Entered::Yes).await;
+            let ended = outcome.ends_connection();
+            self.record(job, outcome).await;
+            if let Some(Err(outcome)) = offered {
+                let refused = flight
+                    .jobs
+                    .pop_front()
+                    .or_else(|| next.as_mut()?.jobs.pop_front());
+                if let Some(job) = refused {
+                    self.record(job, outcome).await;
+                }
+            }
+            if ended {
+                // Their dot was not written: they return at once.
+                let until = self.shop.relay().circuit.open_until(self.pace.now());
+                let until = until.unwrap_or(self.pace.now());
+                for job in flight.jobs.drain(..) {
+                    self.give_back(&job, until, Why::Lost).await;
+                }
+            }
         }
-        if let Some(mut courier) = courier
-            && courier.is_usable()
-        {
-            courier.quit().await;
-        }
+        next
     }
 
-    fn outgoing<'a>(&'a self, ready: &'a Ready, letter: &'a Letter) -> Outgoing<'a> {
-        Outgoing {
-            id: ready.mail.no,
-            envelope_from: &self.clerk.desk.from.address,
-            envelope_to: &letter.to,
-            message_id: &ready.mail.message_id,
-            bytes: &letter.bytes,
+    /// Whether another mail may be offered behind a dot.
+    fn may_offer_more(&self) -> bool {
+        !self.shop.stopping.is_cancelled()
+    }
+
+    /// A mail held its lane so long.
+    async fn took(&self, job: &Job, time: Duration) {
+        for job in self.queue.took(job.to.ascii_domain(), time) {
+            self.give_back(&job, self.pace.now(), Why::Slow).await;
         }
     }
 
     /// Acts on what an outcome means.
-    async fn record(&self, bench: &Bench, job: &Job, outcome: Outcome, entered: Entered) {
-        let now = bench.pace.now();
+    pub(super) async fn record(&self, job: Job, outcome: Outcome) {
+        let now = self.pace.now();
+        let (settled, notes) = self.shop.judge(&job, outcome, now);
+        self.done().count(&settled.outcome);
+        self.recorder.settle(settled, notes, now).await;
+    }
+
+    /// Puts a mail whose dot was not written back until `next_at`.
+    pub(super) async fn give_back(&self, job: &Job, next_at: DateTime<Utc>, why: Why) {
+        let now = self.pace.now();
+        let outcome = Settlement::Returned { next_at };
+        match why {
+            Why::Stopping | Why::RelayOut => self.done().count(&outcome),
+            // They are taken up again at once, or something else has told of the fault.
+            Why::Changed | Why::Lost | Why::Slow | Why::Stale if next_at <= now => {}
+            Why::Changed | Why::Lost | Why::Slow | Why::Stale => self.done().count(&outcome),
+        }
+        let why = why.words();
+        tracing::debug!(mail = job.mail.no, why, "given back");
+        let settled = settled(&job.mail, job.entered, outcome, why.to_owned());
+        self.recorder.settle(settled, Vec::new(), now).await;
+    }
+}
+
+impl Shop {
+    /// What an outcome means for its mail, and the notes about it.
+    pub(super) fn judge(
+        &self,
+        job: &Job,
+        outcome: Outcome,
+        now: DateTime<Utc>,
+    ) -> (Settled, Vec<NewNote>) {
         let said = outcome.to_string();
         let case = Case {
-            mail: &job.ready.mail,
-            subject: &job.letter.subject,
-            bytes: &job.letter.bytes,
-            domain: job.letter.to.ascii_domain(),
-            entered,
+            mail: &job.mail,
+            letter: &job.letter,
+            domain: job.to.ascii_domain(),
+            entered: job.entered,
             now,
         };
         let Verdict {
             settlement,
             trouble,
         } = self.relay().judge(outcome, &said, &case);
+        let (mail, to) = (job.mail.no, job.to.masked());
+        let token = ids(job.matter.carried(mail));
+        match settlement.attempt_word() {
+            Some("sent") | None => tracing::info!(mail, token, %to, "sent"),
+            Some(word) => {
+                tracing::warn!(mail, token, %to, outcome = word, reply = %said, "not sent");
+            }
+        }
         let notes = match trouble {
-            Some(trouble) => self.notes(trouble, &job.ready, &bench.matter, &said, now),
+            Some(trouble) => self.notes(trouble, &job.mail, &job.matter, &said, now),
             None => Vec::new(),
         };
-        self.put(bench, job, settlement, entered, said, notes).await;
-    }
-
-    /// Puts a mail whose dot was not written back until `next_at`.
-    async fn give_back(&self, bench: &Bench, job: &Job, next_at: DateTime<Utc>, why: &str) {
-        let settlement = Settlement::Returned { next_at };
-        let why = why.to_owned();
-        self.put(bench, job, settlement, Entered::No, why, Vec::new())
-            .await;
-    }
-
-    async fn put(
-        &self,
-        bench: &Bench,
-        job: &Job,
-        settlement: Settlement,
-        entered: Entered,
-        reply: String,
-        notes: Vec<NewNote>,
-    ) {
-        let to = job.letter.to.masked();
-        let word = settlement.attempt_word().unwrap_or("settled");
-        let mail = job.ready.mail.no;
-        let token = ids(bench.matter.carried(mail));
-        match &settlement {
-            Settlement::Sent { .. } => tracing::info!(mail, token, %to, "sent"),
-            _ => tracing::warn!(mail, token, %to, outcome = word, %reply, "not sent"),
-        }
-        bench
-            .done
-            .lock()
-            .expect("no lane panics")
-            .count(&settlement);
-        bench
-            .recorder
-            .settle(
-                settled(&job.ready, settlement, entered, reply),
-                notes,
-                bench.pace.now(),
-            )
-            .await;
+        (settled(&job.mail, job.entered, settlement, said), notes)
     }
 }
 
-/// The tokens of a mail, for the log: none for a note, each once.
-fn ids(carried: &[Carried]) -> Option<String> {
-    let mut ids: Vec<&str> = carried.iter().map(|c| c.id.as_str()).collect();
-    ids.dedup();
-    (!ids.is_empty()).then(|| ids.join(" "))
-}
-
-/// Runs futures of one task side by side until all are done.
-pub(super) async fn join_all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
-    let mut pending: Vec<_> = futures.map(Box::pin).collect();
-    std::future::poll_fn(|cx| {
-        pending.retain_mut(|f| f.as_mut().poll(cx).is_pending());
-        if pending.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
+impl Line {
+    /// A courier that can be offered a mail: the present one, or a new one.
+    async fn ready(&mut self, shop: &Shop) -> Result<&mut Courier, Outcome> {
+        let is_usable = self.courier.as_mut().is_some_and(Courier::is_usable);
+        if !is_usable || !self.may_carry_more() {
+            std::mem::take(self).quit().await;
         }
-    })
-    .await;
+        let courier = match self.courier.take() {
+            Some(courier) => courier,
+            None => shop.way.open().await.map_err(Outcome::Relay)?,
+        };
+        Ok(self.courier.insert(courier))
+    }
+
+    fn may_carry_more(&self) -> bool {
+        self.carried < MAILS_A_CONNECTION
+    }
+
+    /// What was offered is not to be sent: the socket is closed before its dot.
+    fn abandon_offer(&mut self) {
+        if self.offered.take().is_some()
+            && let Some(courier) = std::mem::take(self).courier
+        {
+            courier.abandon();
+        }
+    }
+
+    /// Takes leave.
+    async fn quit(mut self) {
+        self.abandon_offer();
+        if let Some(mut courier) = self.courier
+            && courier.is_usable()
+        {
+            courier.quit().await;
+        }
+    }
 }

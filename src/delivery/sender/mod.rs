@@ -1,45 +1,55 @@
 //! One step of delivery: take mails up, compose them, send them, record what became of them.
 //!
-//! A failing recipient never holds up the others, and every mail that is taken up leaves the
-//! queue or gets a later time. What an outcome means is decided in `verdict`.
+//! Within a step a feeder takes mails up and composes them, lanes send them, one connection each,
+//! and a recorder writes for all of them, side by side: the store works while the network does.
+//! A failing recipient never holds up the others, a slow domain holds up nobody, and every mail
+//! that is taken up leaves the queue or gets a later time. What an outcome means is decided in
+//! `verdict`.
 
+mod allowance;
+mod feed;
+mod files;
+mod job;
 mod lane;
+mod queue;
+mod run;
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use chrono::{DateTime, Duration, Utc};
 use tokio_util::sync::CancellationToken;
 
+use self::allowance::PerDomain;
 use crate::config::{Rate, Transport};
-use crate::delivery::clerk::{Batch, Clerk, Ready};
-use crate::delivery::compose::{self, Templates};
-use crate::delivery::desk::{Addressed, Matter};
+use crate::delivery::clerk::Clerk;
+use crate::delivery::compose::Templates;
 use crate::delivery::footing::Footing;
-use crate::delivery::notes::Trouble;
-use crate::delivery::recorder::Recorder;
 use crate::delivery::step::Step;
 use crate::delivery::transport::Way;
 use crate::delivery::verdict::RelayState;
-use crate::domain::address::Address;
-use crate::domain::retry;
 use crate::store::error::Result;
 use crate::store::outbox::Wanted;
-use crate::store::settle::{Entered, NewNote, Settled, Settlement};
 
 /// Mails taken up at once.
-const BATCH: i64 = 256;
+const BATCH: u32 = 256;
 
 /// Sends what the clerk takes up.
 #[derive(Debug)]
 pub struct Sender {
+    shop: Arc<Shop>,
+}
+
+/// What every lane of a sender works with.
+#[derive(Debug)]
+struct Shop {
     clerk: Clerk,
     templates: Templates,
     way: Way,
     connections: usize,
+    flight: usize,
     rate: Option<Rate>,
+    per_domain: PerDomain,
     footing: Footing,
     relay: Arc<Mutex<RelayState>>,
     stopping: CancellationToken,
@@ -56,13 +66,17 @@ pub struct Dispatch {
     pub transport: Transport,
     /// Connections at most.
     pub connections: usize,
-    /// The quota, if any.
+    /// Mails in flight on a connection at most.
+    pub flight: usize,
+    /// The quota of all mails, if any.
     pub rate: Option<Rate>,
+    /// The quotas of domains.
+    pub per_domain: PerDomain,
     /// Once cancelled, no further mail is taken up or offered.
     pub stopping: CancellationToken,
 }
 
-/// `now`, moving on with the machine's monotonic clock for as long as a step lasts.
+/// `now`, moving on with the machine's monotonic clock for as long as delivery lasts.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     now: DateTime<Utc>,
@@ -70,38 +84,16 @@ struct Pace {
 }
 
 impl Pace {
+    fn from(now: DateTime<Utc>) -> Self {
+        Self {
+            now,
+            started: Instant::now(),
+        }
+    }
+
     fn now(self) -> DateTime<Utc> {
         // Whole seconds, like every instant here.
         self.now + Duration::seconds(self.started.elapsed().as_secs().cast_signed())
-    }
-}
-
-/// A composed mail.
-struct Letter {
-    bytes: Vec<u8>,
-    subject: String,
-    to: Address,
-    carried: i64,
-}
-
-/// One mail with what is to be sent.
-struct Job {
-    ready: Ready,
-    letter: Letter,
-}
-
-/// What a connection shares with the others.
-struct Bench {
-    jobs: Mutex<VecDeque<Job>>,
-    done: Mutex<Step>,
-    matter: Matter,
-    recorder: Recorder,
-    pace: Pace,
-}
-
-impl Bench {
-    fn next(&self) -> Option<Job> {
-        self.jobs.lock().expect("no lane panics").pop_front()
     }
 }
 
@@ -113,43 +105,53 @@ impl Sender {
             way,
             transport,
             connections,
+            flight,
             rate,
+            per_domain,
             stopping,
         } = dispatch;
-        Self {
+        let shop = Shop {
             clerk,
             templates,
             way,
             connections: connections.max(1),
+            flight: flight.max(1),
             rate,
+            per_domain,
             footing: Footing::of(&transport),
             relay: Arc::default(),
             stopping,
+        };
+        Self {
+            shop: Arc::new(shop),
         }
     }
 
     /// The clerk.
     pub fn clerk(&self) -> &Clerk {
-        &self.clerk
+        &self.shop.clerk
     }
 
     /// Takes over from the sender before what is known of the relay, its circuit and its
     /// refusals, unless it is another relay or another account: a reload must not knock again
     /// at an account that is locked.
     pub fn keep_relay_state(&mut self, before: &Self) {
-        if self.footing == before.footing {
-            self.relay = Arc::clone(&before.relay);
+        if self.shop.footing == before.shop.footing
+            && let Some(shop) = Arc::get_mut(&mut self.shop)
+        {
+            shop.relay = Arc::clone(&before.shop.relay);
         }
     }
 
     /// Forgets what is known of the relay: it was dated by a clock that ran ahead.
     pub fn forget_relay_state(&self) {
-        *self.relay() = RelayState::default();
+        *self.shop.relay() = RelayState::default();
     }
 
     /// Since when the relay has been failing, and what it last said.
     pub fn relay_trouble(&self) -> Option<(DateTime<Utc>, String)> {
-        self.relay()
+        self.shop
+            .relay()
             .circuit
             .failing()
             .map(|(since, why)| (since, why.to_owned()))
@@ -157,10 +159,11 @@ impl Sender {
 
     /// Whether the relay answered when it was last used.
     pub fn relay_answered(&self) -> bool {
-        self.relay().circuit.answered()
+        self.shop.relay().circuit.answered()
     }
 
-    /// Sends one batch of what may leave at `now`.
+    /// Sends what may leave at `now`, for some seconds at most; then every mail that was taken
+    /// up has its outcome on record.
     ///
     /// # Errors
     /// When the store fails; no mail leaves without its commit.
@@ -173,180 +176,39 @@ impl Sender {
     /// # Errors
     /// As [`Sender::step`].
     pub async fn step_of(&self, wanted: Wanted, now: DateTime<Utc>) -> Result<Step> {
-        let (limit, connections) = self.allowance(now).await?;
-        let batch = self.clerk.take_up_of(wanted, now, limit).await?;
-        let mut done = Step {
-            claimed: batch.claimed(),
-            ..Step::default()
-        };
-        if done.claimed == 0 {
-            return Ok(done);
-        }
-        for s in &batch.settled {
-            done.count(&s.outcome);
-        }
-        if !batch.settled.is_empty() {
-            self.clerk.store.settle(&batch.settled, &[], now).await?;
-        }
-        let pace = Pace {
-            now,
-            started: Instant::now(),
-        };
-        done.add(self.send(batch, connections, pace).await?);
-        Ok(done)
+        self.shop.step(wanted, Pace::from(now)).await
     }
 
-    /// Sends until nothing more may leave at `now`.
+    /// Sends until nothing more may leave, beginning at `now`.
     ///
     /// # Errors
     /// As [`Sender::step`].
     pub async fn drain(&self, now: DateTime<Utc>) -> Result<Step> {
+        let pace = Pace::from(now);
         let mut total = Step::default();
         loop {
-            let step = self.step(now).await?;
+            let step = self.shop.step(Wanted::All, pace).await?;
             total.add(step);
             if step.claimed == 0 {
                 return Ok(total);
             }
         }
     }
+}
 
-    /// How many mails may be taken up now, on how many connections: none while the circuit is
-    /// open, one as a probe after it, the rest of the quota otherwise.
-    async fn allowance(&self, now: DateTime<Utc>) -> Result<(i64, usize)> {
-        let (open, probing) = {
-            let relay = self.relay();
-            (
-                relay.circuit.open_until(now).is_some(),
-                relay.circuit.failing().is_some(),
-            )
-        };
-        if open || self.stopping.is_cancelled() {
-            return Ok((0, 0));
-        }
-        if probing {
-            return Ok((1, 1));
-        }
-        let left = match self.rate {
-            None => BATCH,
-            Some(rate) => {
-                let span = Duration::from_std(rate.per).unwrap_or(Duration::hours(1));
-                let used = self.clerk.store.used_since(now - span).await?;
-                i64::from(rate.mails.saturating_sub(used)).min(BATCH)
-            }
-        };
-        Ok((left, self.connections))
-    }
-
-    async fn send(&self, batch: Batch, connections: usize, pace: Pace) -> Result<Step> {
-        let (recorder, recording) = Recorder::start(self.clerk.store.clone());
-        let mut jobs = VecDeque::with_capacity(batch.ready.len());
-        let mut done = Step::default();
-        for ready in batch.ready {
-            let composed = if ready.mail.doubts > retry::DOUBT_REPEATS {
-                Err(
-                    "in doubt too often: each time the reply was lost, or the sender ended"
-                        .to_owned(),
-                )
-            } else {
-                self.compose(&ready)
-            };
-            match composed {
-                Ok(letter) => jobs.push_back(Job { ready, letter }),
-                Err(why) => {
-                    tracing::error!(mail = ready.mail.no, %why, "a mail cannot leave; it is parked");
-                    let settled = settled(&ready, Settlement::Parked, Entered::No, why);
-                    done.count(&settled.outcome);
-                    let notes = self.notes(
-                        Trouble::Parked,
-                        &ready,
-                        &batch.matter,
-                        &settled.reply,
-                        pace.now(),
-                    );
-                    recorder.settle(settled, notes, pace.now()).await;
-                }
-            }
-        }
-        let workers = connections.min(jobs.len());
-        let bench = Arc::new(Bench {
-            jobs: Mutex::new(jobs),
-            done: Mutex::new(done),
-            matter: batch.matter,
-            recorder,
-            pace,
-        });
-        match &self.way {
-            Way::File(files) => self.write_files(files, &bench).await,
-            Way::Smtp(_) | Way::Sendmail(_) => {
-                let lanes = (0..workers).map(|_| self.work(&bench));
-                lane::join_all(lanes).await;
-            }
-        }
-        let bench = Arc::into_inner(bench).expect("every lane has ended");
-        drop(bench.recorder);
-        recording.finish().await?;
-        Ok(bench.done.into_inner().unwrap_or_default())
-    }
-
-    fn compose(&self, ready: &Ready) -> std::result::Result<Letter, String> {
-        let Addressed {
-            letter,
-            envelope,
-            carried,
-        } = ready.addressed.as_ref().map_err(Clone::clone)?;
-        let calendar = &self.clerk.desk.calendar;
-        let to = envelope.to.address.clone();
-        // What was in doubt goes out with the same bytes, as long as it is about the same notices
-        // and still true: not on a later day.
-        if let Some(before) = &ready.mail.content
-            && before.carried == *carried
-            && calendar.date(before.at) == calendar.date(envelope.now)
-        {
-            let subject = compose::subject(letter, envelope, calendar);
-            return Ok(Letter {
-                bytes: before.bytes.clone(),
-                subject,
-                to,
-                carried: *carried,
-            });
-        }
-        let composed = self
-            .templates
-            .compose(letter, envelope, calendar)
-            .map_err(|e| e.to_string())?;
-        Ok(Letter {
-            bytes: composed.bytes,
-            subject: composed.subject,
-            to,
-            carried: *carried,
-        })
-    }
-
-    fn notes(
-        &self,
-        trouble: Trouble,
-        ready: &Ready,
-        matter: &Matter,
-        reply: &str,
-        now: DateTime<Utc>,
-    ) -> Vec<NewNote> {
-        self.clerk
-            .desk
-            .notes_about(trouble, &ready.mail, matter, reply, now)
-    }
-
+impl Shop {
     fn relay(&self) -> std::sync::MutexGuard<'_, RelayState> {
         self.relay.lock().expect("no lane panics")
     }
-}
 
-fn settled(ready: &Ready, outcome: Settlement, entered: Entered, reply: String) -> Settled {
-    Settled {
-        mail: ready.mail.no,
-        fence: ready.mail.fence,
-        outcome,
-        entered,
-        reply,
+    async fn step(self: &Arc<Self>, wanted: Wanted, pace: Pace) -> Result<Step> {
+        let allowance = self.allowance(pace.now()).await?;
+        if allowance.is_none() {
+            return Ok(Step::default());
+        }
+        match &self.way {
+            Way::File(files) => self.write_files(files, wanted, allowance, pace).await,
+            Way::Smtp(_) | Way::Sendmail(_) => self.run(wanted, allowance, pace).await,
+        }
     }
 }

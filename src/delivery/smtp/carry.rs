@@ -6,7 +6,7 @@
 //! later reply cannot belong to its command, that place is in doubt; bytes beyond what is owed
 //! end the session. Which row of the table a reply falls under is `reply`'s matter.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::envelope::Lines;
 use super::reply::{Class, Phase, Said, class, outcome};
@@ -123,7 +123,9 @@ impl Session {
         if let Err(outcome) = handed_over {
             return Completed::alone(outcome);
         }
-        let outcome = match self.wire.reply(self.deadlines.dot).await {
+        let said = self.wire.reply(self.deadlines.dot).await;
+        self.answered = Some(Instant::now());
+        let outcome = match said {
             Ok(said) => match class(Phase::Dot, said.code) {
                 // Whatever the server still says is for a connection that it closes.
                 class if said.code == 421 => {

@@ -23,6 +23,7 @@ mod wire;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustls::ClientConfig;
 use secrecy::SecretString;
@@ -103,6 +104,8 @@ pub struct Session {
     state: State,
     /// What is about to be written; kept for its room.
     out: Vec<u8>,
+    /// When the last final dot was answered.
+    answered: Option<Instant>,
 }
 
 impl Session {
@@ -165,6 +168,7 @@ impl Session {
             deadlines,
             state: State::Ready,
             out: Vec::new(),
+            answered: None,
         })
     }
 
@@ -195,6 +199,7 @@ impl Session {
             deadlines: settings.deadlines,
             state: State::Ready,
             out: Vec::new(),
+            answered: None,
         })
     }
 
@@ -233,6 +238,11 @@ impl Session {
             self.state = State::Ready;
         }
         refused.map_or(Ok(()), Err)
+    }
+
+    /// When the last final dot was answered: what comes later is the next mail's time.
+    pub fn answered(&self) -> Option<Instant> {
+        self.answered
     }
 
     /// The address connected to.

@@ -44,6 +44,7 @@ impl Fault {
     /// The fault as the relay's, in this phase. Not for the wait after the dot.
     pub(super) fn in_phase(&self, phase: Phase) -> RelayFault {
         let kind = match self {
+            Self::Deadline(_) if phase == Phase::Rcpt => RelayFaultKind::Unanswered,
             Self::Deadline(_) => RelayFaultKind::Timeout,
             Self::Closed | Self::Broken(_) => RelayFaultKind::Dropped,
             Self::Malformed(_) | Self::Unsolicited(_) => RelayFaultKind::Protocol,

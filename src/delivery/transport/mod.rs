@@ -9,6 +9,8 @@ mod sendmail;
 
 pub use self::file::FileTransport;
 pub use self::sendmail::SendmailTransport;
+use std::time::Instant;
+
 use crate::config::{Deadlines, Transport};
 use crate::delivery::outcome::{Outcome, Outgoing, RelayFault};
 use crate::delivery::smtp::{Completed, Relay, Session};
@@ -95,6 +97,14 @@ impl Courier {
         };
         let next = next.map(|_| Ok(()));
         Completed { outcome, next }
+    }
+
+    /// When the last final dot was answered, where that is known.
+    pub fn answered(&self) -> Option<Instant> {
+        match self {
+            Self::Smtp(session) => session.answered(),
+            Self::File(_) | Self::Sendmail(_) => None,
+        }
     }
 
     /// Whether another mail can be offered.

@@ -23,7 +23,7 @@ use crate::oracle::life::{Fate, Mail, Notice, Outcome, interesting, within};
 use crate::oracle::scenario::{File, Scenario};
 
 /// Mails taken up at once: as many as the sender takes.
-const BATCH: i64 = 256;
+const BATCH: u32 = 256;
 
 /// One reload in so many reads the whole file, not only the edited tokens.
 const WHOLE_FILE_EACH: usize = 10;

@@ -1,0 +1,198 @@
+//! Backlogs: many mails on several connections, in flights with one commit before their dots.
+//! Every mail leaves once, whatever becomes of its neighbours; quotas and slow domains make only
+//! their own mails wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jetond::store::outbox::MailState;
+
+use crate::support::daemon::{Town, at, head, token};
+use crate::support::smtp_server::{Accepted, Act, Phase, Script, SmtpServer};
+
+const MORNING: &str = "2026-11-30T08:00:00Z";
+const EXPIRES: &str = "2026-12-15";
+
+/// A config in which `settings` stand below `[mail.smtp]` instead of two connections.
+fn config(server: &SmtpServer, settings: &str, recipients: &[String]) -> String {
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    head(server.port()).replace("connections = 2", settings)
+        + &token("marches", EXPIRES, &recipients)
+}
+
+fn people(number: usize, domain: &str) -> Vec<String> {
+    (0..number).map(|n| format!("r{n}@{domain}")).collect()
+}
+
+/// RCPT's argument without its parameters.
+fn recipient(mail: &Accepted) -> &str {
+    let to = mail.to[0].split('>').next().unwrap_or_default();
+    to.trim_start_matches('<')
+}
+
+fn taken(server: &SmtpServer) -> BTreeMap<String, usize> {
+    let mut taken = BTreeMap::new();
+    for mail in server.accepted() {
+        *taken.entry(recipient(&mail).to_owned()).or_default() += 1;
+    }
+    taken
+}
+
+async fn in_state(town: &Town, state: MailState) -> Vec<String> {
+    let reminders = town.reminders().await;
+    let of = reminders.into_iter().filter(|(_, s)| *s == state);
+    of.map(|(address, _)| address).collect()
+}
+
+async fn backlog(script: Script, settings: &str) {
+    let server = SmtpServer::start(script);
+    let everyone = people(300, "ville.example");
+    let town = Town::start(&config(&server, settings, &everyone), at(MORNING)).await;
+    let step = town.pass().await;
+    assert_eq!((step.sent, step.is_troubled()), (300, false), "{step:?}");
+    let taken = taken(&server);
+    assert_eq!(taken.len(), 300);
+    assert!(taken.values().all(|times| *times == 1));
+    let connections: BTreeSet<usize> = server.accepted().iter().map(|m| m.connection).collect();
+    assert!(connections.len() <= 4, "{connections:?}");
+    assert_eq!(in_state(&town, MailState::Sent).await.len(), 300);
+    assert_eq!(town.uncovered().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_leaves_once_in_flights() {
+    backlog(
+        Script::new().with("PIPELINING"),
+        "connections = 4\nflight = 16",
+    )
+    .await;
+    backlog(Script::new(), "connections = 4\nflight = 16").await;
+    backlog(
+        Script::new().with("PIPELINING"),
+        "connections = 1\nflight = 1000",
+    )
+    .await;
+    backlog(
+        Script::new().with("PIPELINING"),
+        "connections = 4\nflight = 1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_backlog_leaves_on_a_single_thread() {
+    backlog(
+        Script::new().with("PIPELINING"),
+        "connections = 4\nflight = 16",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_in_a_flight_is_its_own_mails_only() {
+    let server = SmtpServer::start(
+        Script::new()
+            .with("PIPELINING")
+            .to("r3@ville.example", Act::Reply("550 5.1.1 gone"))
+            .to("r17@ville.example", Act::Reply("451 4.3.0 later"))
+            .to("r31@ville.example", Act::Reply("552 5.2.2 full")),
+    );
+    let everyone = people(60, "ville.example");
+    let settings = "connections = 1\nflight = 16";
+    let mut town = Town::start(&config(&server, settings, &everyone), at(MORNING)).await;
+    town.rig().tick(town.now).await.unwrap();
+    let step = town.rig().sender.drain(town.now).await.unwrap();
+    assert_eq!((step.sent, step.refused, step.deferred), (57, 1, 2));
+    assert_eq!(
+        in_state(&town, MailState::Deferred).await,
+        ["r17@ville.example", "r31@ville.example"]
+    );
+    let taken = taken(&server);
+    assert!(taken.len() == 57 && taken.values().all(|times| *times == 1));
+    // The relay is well, and the refused are asked again in their time.
+    assert!(town.rig().sender.relay_trouble().is_none());
+    // Their reminders, and what they are told of the one who is refused.
+    let step = town.pass_after(10).await;
+    assert_eq!(step.deferred, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_behind_a_lost_reply_returns_at_once() {
+    let server = SmtpServer::start(Script::new().with("PIPELINING").first(
+        1,
+        Phase::Dot,
+        Act::TakeAndDrop,
+    ));
+    let everyone = people(60, "ville.example");
+    let settings = "connections = 1\nflight = 16";
+    let mut town = Town::start(&config(&server, settings, &everyone), at(MORNING)).await;
+    let step = town.pass().await;
+    assert_eq!((step.sent, step.in_doubt), (59, 1), "{step:?}");
+    let doubtful = in_state(&town, MailState::InDoubt).await;
+    assert_eq!(doubtful.len(), 1);
+    assert!(taken(&server).values().all(|times| *times == 1));
+    let step = town.pass_after(31).await;
+    assert_eq!(step.sent, 1);
+    let taken = taken(&server);
+    assert_eq!((taken.len(), taken[&doubtful[0]]), (60, 2));
+    let copies: BTreeSet<Vec<u8>> = server
+        .accepted()
+        .into_iter()
+        .filter(|mail| recipient(mail) == doubtful[0])
+        .map(|mail| mail.bytes)
+        .collect();
+    assert_eq!(copies.len(), 1, "the same bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_goes_away_charges_no_mail_of_a_flight() {
+    let server = SmtpServer::start(Script::new().with("PIPELINING").first(
+        1,
+        Phase::Mail,
+        Act::Drop,
+    ));
+    let everyone = people(40, "ville.example");
+    let settings = "connections = 2\nflight = 16";
+    let mut town = Town::start(&config(&server, settings, &everyone), at(MORNING)).await;
+    let first = town.pass().await;
+    assert!(first.returned > 0 && first.deferred == 0, "{first:?}");
+    let second = town.pass_after(1).await;
+    let third = town.pass_after(1).await;
+    assert_eq!(first.sent + second.sent + third.sent, 40);
+    assert!(taken(&server).values().all(|times| *times == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_does_not_answer_holds_up_nobody() {
+    let mut script = Script::new().with("PIPELINING");
+    let asleep = people(3, "endormi.example");
+    for one in &asleep {
+        script = script.to(one, Act::Hang);
+    }
+    let server = SmtpServer::start(script);
+    let everyone: Vec<String> = people(60, "ville.example");
+    let (some, rest) = everyone.split_at(20);
+    let all = [some, &asleep, rest].concat();
+    let settings = "connections = 2\nflight = 4";
+    let mut town = Town::start(&config(&server, settings, &all), at(MORNING)).await;
+    let step = town.pass().await;
+    assert_eq!((step.sent, step.deferred), (60, 3), "{step:?}");
+    assert!(town.rig().sender.relay_trouble().is_none());
+    let mut deferred = in_state(&town, MailState::Deferred).await;
+    deferred.sort();
+    assert_eq!(deferred, asleep);
+    assert!(taken(&server).values().all(|times| *times == 1));
+    town.now += chrono::Duration::minutes(10);
+    assert_eq!(town.uncovered().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_answers_for_no_domain_is_out_of_reach() {
+    let server = SmtpServer::start(Script::new().with("PIPELINING").at(Phase::Rcpt, Act::Hang));
+    let everyone: Vec<String> = (0..6).map(|n| format!("r@ville{n}.example")).collect();
+    let settings = "connections = 3";
+    let town = Town::start(&config(&server, settings, &everyone), at(MORNING)).await;
+    let step = town.pass().await;
+    // Two may be about themselves, the third shows that it is the relay.
+    assert_eq!((step.sent, step.deferred), (0, 2), "{step:?}");
+    assert!(town.rig().sender.relay_trouble().is_some());
+}
