@@ -5,6 +5,7 @@
 )]
 
 mod content;
+mod drafts;
 mod hostile;
 mod overrides;
 mod snapshots;

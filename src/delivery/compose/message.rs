@@ -3,8 +3,6 @@
 //! lettre lays out the MIME parts. The headers are encoded here (see [`encode`]), and the
 //! boundary derives from the Message-ID, where lettre would draw a random one.
 
-use std::fmt::Write as _;
-
 use lettre::message::header::{
     ContentTransferEncoding, ContentType, HeaderName, HeaderValue, Headers,
 };
@@ -47,7 +45,6 @@ pub(super) fn bytes(
     html: &str,
     calendar: &Calendar,
 ) -> Vec<u8> {
-    let date = envelope.now.with_timezone(&calendar.tz).to_rfc2822();
     let contact = Mailbox {
         name: None,
         address: envelope.contact.clone(),
@@ -59,18 +56,12 @@ pub(super) fn bytes(
         let raw = String::new();
         headers.insert_raw(HeaderValue::dangerous_new_pre_encoded(name, raw, encoded));
     };
-    set("Date", date);
+    set("Date", date(envelope, calendar));
     set("From", encode::mailbox("From", &envelope.from));
     set("To", encode::mailbox("To", &envelope.to));
     set("Reply-To", encode::mailbox("Reply-To", &contact));
     set("Subject", encode::unstructured("Subject", subject));
-    // A fold before the id keeps a long one within the line.
-    let fold = if envelope.message_id.len() > 60 {
-        "\r\n "
-    } else {
-        ""
-    };
-    set("Message-ID", format!("{fold}<{}>", envelope.message_id));
+    set("Message-ID", message_id(envelope));
     set("MIME-Version", "1.0".to_owned());
     set("Content-Language", envelope.lang.code().to_owned());
     set("Auto-Submitted", "auto-generated".to_owned());
@@ -85,12 +76,63 @@ pub(super) fn bytes(
     bytes
 }
 
+/// The headers that no two mails share, as [`bytes`] writes them.
+pub(super) fn headers(envelope: &Envelope, subject: &str, calendar: &Calendar) -> Vec<u8> {
+    let mut headers = Vec::with_capacity(24 * 1024);
+    let mut set = |name: &str, value: &str| {
+        for part in [name, ": ", value, "\r\n"] {
+            headers.extend_from_slice(part.as_bytes());
+        }
+    };
+    set("Date", &date(envelope, calendar));
+    set("From", &encode::mailbox("From", &envelope.from));
+    set("To", &encode::mailbox("To", &envelope.to));
+    set("Reply-To", &envelope.contact.on_the_wire());
+    set("Subject", &encode::unstructured("Subject", subject));
+    set("Message-ID", &message_id(envelope));
+    headers
+}
+
+/// What stands around those headers, the boundaries and the parts in the mails of a language:
+/// before the first boundary, before the text, before the HTML and after the last boundary.
+pub(super) fn frame(lang: &str) -> [String; 4] {
+    let part = |kind: &str| {
+        format!(
+            "\r\nContent-Type: text/{kind}; charset=utf-8\r\n\
+             Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        )
+    };
+    let opening = format!(
+        "MIME-Version: 1.0\r\nContent-Language: {lang}\r\nAuto-Submitted: auto-generated\r\n\
+         X-Auto-Response-Suppress: OOF, AutoReply\r\n\
+         Content-Type: multipart/alternative;\r\n boundary=\""
+    );
+    [opening, part("plain"), part("html"), "--\r\n".to_owned()]
+}
+
+fn date(envelope: &Envelope, calendar: &Calendar) -> String {
+    envelope.now.with_timezone(&calendar.tz).to_rfc2822()
+}
+
+fn message_id(envelope: &Envelope) -> String {
+    // A fold before the id keeps a long one within the line.
+    let fold = if envelope.message_id.len() > 60 {
+        "\r\n "
+    } else {
+        ""
+    };
+    format!("{fold}<{}>", envelope.message_id)
+}
+
 /// `=_` stands in no quoted-printable text, so the boundary is in no part.
-fn boundary(message_id: &str) -> String {
+pub(super) fn boundary(message_id: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let digest = Sha256::digest(message_id.as_bytes());
-    let mut boundary = String::from("=_");
+    let mut boundary = String::with_capacity(34);
+    boundary.push_str("=_");
     for byte in digest.iter().take(16) {
-        let _ = write!(boundary, "{byte:02x}");
+        boundary.push(char::from(HEX[usize::from(byte >> 4)]));
+        boundary.push(char::from(HEX[usize::from(byte & 15)]));
     }
     boundary
 }

@@ -16,20 +16,27 @@
 pub mod check;
 mod encode;
 mod facts;
+mod form;
+mod forms;
 pub mod letter;
 mod mailto;
 mod message;
 mod plain;
 mod proof;
 mod prose;
+mod quoted;
+mod shape;
 mod subject;
 mod template;
 mod view;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use minijinja::Environment;
 
 use crate::delivery::compose::check::{Fault, check_bytes};
+use crate::delivery::compose::forms::Forms;
 use crate::delivery::compose::letter::{Composed, Draft, Envelope, Letter};
 pub use crate::delivery::compose::template::TemplateError;
 use crate::domain::body::Body;
@@ -58,6 +65,8 @@ pub enum ComposeError {
 #[derive(Debug)]
 pub struct Templates {
     env: Environment<'static>,
+    /// None when a template was replaced: it may branch on any value.
+    forms: Option<Forms>,
 }
 
 impl Templates {
@@ -74,8 +83,10 @@ impl Templates {
     pub fn with_overrides(
         files: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, TemplateError> {
+        let mut files = files.peekable();
+        let forms = files.peek().is_none().then(Forms::default);
         let env = template::environment(files)?;
-        Ok(Self { env })
+        Ok(Self { env, forms })
     }
 
     /// Composes sample mails of every urgency, language and role, about one token and several,
@@ -111,12 +122,7 @@ impl Templates {
         envelope: &Envelope,
         calendar: &Calendar,
     ) -> Result<Composed, ComposeError> {
-        if matches!(letter, Letter::Reminder(reminder) if reminder.tokens.is_empty()) {
-            return Err(ComposeError::NoToken);
-        }
-        if !message::is_message_id(&envelope.message_id) {
-            return Err(ComposeError::MessageId(envelope.message_id.clone()));
-        }
+        can_be_composed(letter, envelope)?;
         let subject = self::subject(letter, envelope, calendar);
         let (text, html) = self.parts(letter, envelope, calendar, &subject)?;
         let bytes = message::bytes(envelope, &subject, &text, &html, calendar);
@@ -141,12 +147,45 @@ impl Templates {
         envelope: &Envelope,
         calendar: &Calendar,
     ) -> Result<Draft, ComposeError> {
-        let composed = self.compose(letter, envelope, calendar)?;
+        can_be_composed(letter, envelope)?;
+        let subject = self::subject(letter, envelope, calendar);
+        if let Some((bytes, body)) = self.filled(letter, envelope, calendar, &subject) {
+            check_bytes(&bytes)?;
+            return Ok(Draft {
+                subject,
+                bytes,
+                body,
+            });
+        }
+        let (text, html) = self.parts(letter, envelope, calendar, &subject)?;
+        let bytes = message::bytes(envelope, &subject, &text, &html, calendar);
+        check_bytes(&bytes)?;
         Ok(Draft {
-            subject: composed.subject,
-            body: Body::Whole(composed.bytes.clone()),
-            bytes: composed.bytes,
+            subject,
+            body: Body::Whole(bytes.clone()),
+            bytes,
         })
+    }
+
+    /// The mail by the form of its shape; `None`: it must be rendered.
+    fn filled(
+        &self,
+        letter: &Letter,
+        envelope: &Envelope,
+        calendar: &Calendar,
+        subject: &str,
+    ) -> Option<(Vec<u8>, Body)> {
+        let Letter::Reminder(reminder) = letter else {
+            return None;
+        };
+        let forms = self.forms.as_ref()?;
+        let view = view::reminder(&reminder.tokens, envelope, calendar, subject);
+        let (prepared, values) = forms.of(&self.env, view)?;
+        let headers = message::headers(envelope, subject, calendar);
+        let boundary = message::boundary(&envelope.message_id);
+        let (bytes, own) = prepared.fill(headers, &boundary, &values)?;
+        let form = Arc::clone(&prepared.form);
+        Some((bytes, Body::Sparse { form, own }))
     }
 
     fn parts(
@@ -159,7 +198,7 @@ impl Templates {
         match letter {
             Letter::Reminder(reminder) => {
                 let view = view::reminder(&reminder.tokens, envelope, calendar, subject);
-                template::render(&self.env, ("reminder.txt", "reminder.html"), &view)
+                template::render(&self.env, template::REMINDER, &view)
             }
             Letter::Note(note) => {
                 let view = view::note(note, envelope, subject);
@@ -167,6 +206,16 @@ impl Templates {
             }
         }
     }
+}
+
+fn can_be_composed(letter: &Letter, envelope: &Envelope) -> Result<(), ComposeError> {
+    if matches!(letter, Letter::Reminder(reminder) if reminder.tokens.is_empty()) {
+        return Err(ComposeError::NoToken);
+    }
+    if !message::is_message_id(&envelope.message_id) {
+        return Err(ComposeError::MessageId(envelope.message_id.clone()));
+    }
+    Ok(())
 }
 
 /// A template engine without templates, by the rules of mails: HTML is escaped, and an undefined

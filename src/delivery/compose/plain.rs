@@ -1,7 +1,7 @@
 //! The text part's lines: wrapped for a terminal, never inside a link.
 
 /// The column that prose does not pass.
-const WIDTH: usize = 76;
+pub(super) const WIDTH: usize = 76;
 
 /// Joins the lines of a template's sentence with single spaces; no-break spaces stay.
 pub(super) fn flat(s: &str) -> String {
@@ -16,26 +16,30 @@ pub(super) fn flat(s: &str) -> String {
 /// feed. A word longer than a line, as a link is, keeps a line of its own.
 pub(super) fn lay_out(rendered: &str) -> String {
     let mut out = String::with_capacity(rendered.len() + rendered.len() / 40);
-    let mut empty_lines = 1;
-    for line in rendered.lines() {
-        let line = line.trim_end_matches([' ', '\t', '\r']);
-        if line.is_empty() {
-            empty_lines += 1;
-            if empty_lines == 1 {
-                out.push('\n');
-            }
-            continue;
-        }
-        empty_lines = 0;
+    for line in lines(rendered) {
         wrap(line, &mut out);
-    }
-    while out.ends_with("\n\n") {
-        out.pop();
     }
     out
 }
 
-fn wrap(line: &str, out: &mut String) {
+/// The lines before they are wrapped: without blanks at the end, at most one empty line between
+/// two others, none at either end.
+pub(super) fn lines(rendered: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = Vec::with_capacity(rendered.len() / 30);
+    for line in rendered.lines() {
+        let line = line.trim_end_matches([' ', '\t', '\r']);
+        if !line.is_empty() || lines.last().is_some_and(|before| !before.is_empty()) {
+            lines.push(line);
+        }
+    }
+    if lines.last().is_some_and(|last| last.is_empty()) {
+        lines.pop();
+    }
+    lines
+}
+
+/// Appends a line, wrapped, with its line feeds.
+pub(super) fn wrap(line: &str, out: &mut String) {
     if line.chars().count() <= WIDTH {
         out.push_str(line);
         out.push('\n');

@@ -4,6 +4,8 @@
 //! "16 h 45", plural from 2. Names come from the config and are data: [`tidy_name`] makes them
 //! fit to stand in a sentence.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -80,7 +82,10 @@ pub(super) fn weekday(lang: Lang, on: NaiveDate) -> &'static str {
 /// The local hour, "16 h 45" or "16:45"; `None` at 23:59:59, which means that only the date is
 /// known.
 pub(super) fn hour(lang: Lang, calendar: &Calendar, at: DateTime<Utc>) -> Option<String> {
-    let time = at.with_timezone(&calendar.tz).time();
+    hour_of(lang, at.with_timezone(&calendar.tz).time())
+}
+
+fn hour_of(lang: Lang, time: NaiveTime) -> Option<String> {
     if Some(time.with_nanosecond(0)?) == NaiveTime::from_hms_opt(23, 59, 59) {
         return None;
     }
@@ -105,8 +110,9 @@ pub(super) fn date_and_hour(lang: Lang, calendar: &Calendar, at: DateTime<Utc>) 
 
 /// Weekday, date, and the hour with its zone where it is known.
 pub(super) fn moment(lang: Lang, calendar: &Calendar, at: DateTime<Utc>) -> String {
-    let day = weekday_date(lang, calendar.date(at));
-    let Some(hour) = hour(lang, calendar, at) else {
+    let local = at.with_timezone(&calendar.tz).naive_local();
+    let day = weekday_date(lang, local.date());
+    let Some(hour) = hour_of(lang, local.time()) else {
         return day;
     };
     let zone = if calendar.tz == chrono_tz::Europe::Paris {
@@ -193,9 +199,12 @@ pub(super) fn siret(digits: &str) -> String {
 
 /// A name from the config, fit to stand in a sentence: on one line, without controls, with
 /// typographic apostrophes. Whatever looks like a JWT is left out: no secret travels.
-pub(super) fn tidy_name(name: &str) -> String {
+pub(super) fn tidy_name(name: &str) -> Cow<'_, str> {
+    if is_tidy(name) {
+        return name.into();
+    }
     if looks_like_jwt(name) {
-        return "…".to_owned();
+        return "…".into();
     }
     let mut tidy = String::with_capacity(name.len());
     let mut chars = name.trim().chars().peekable();
@@ -210,7 +219,21 @@ pub(super) fn tidy_name(name: &str) -> String {
         }
         before = c;
     }
-    tidy
+    tidy.into()
+}
+
+/// Whether a name is known at a glance to be tidy: printable ASCII without an apostrophe, letters
+/// of Latin-1 (U+00C0 to U+00FF, whose first byte is C3), nothing to trim, no beginning of a JWT.
+fn is_tidy(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let plain = |b: u8| matches!(b, b' '..=b'~') && b != b'\'';
+    let mut before = 0;
+    let known = bytes.iter().all(|&b| {
+        let known = plain(b) || b == 0xc3 || before == 0xc3;
+        before = b;
+        known
+    });
+    known && bytes.first() != Some(&b' ') && bytes.last() != Some(&b' ') && !name.contains("eyJ")
 }
 
 /// At most `max` characters, cut with an ellipsis where two graphemes meet.

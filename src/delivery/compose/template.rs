@@ -38,6 +38,9 @@ pub(super) const BUILT_IN: [(&str, &str); 9] = [
     ("style.css", include_str!("../../../templates/style.css")),
 ];
 
+/// The two parts of a reminder.
+pub(super) const REMINDER: (&str, &str) = ("reminder.txt", "reminder.html");
+
 /// What is wrong with a template, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateError {
@@ -171,8 +174,18 @@ fn write_escaped(out: &mut Output<'_>, s: &str) -> Result<(), minijinja::Error> 
     Ok(out.write_str(rest)?)
 }
 
-/// Renders both parts of a mail from the same variables.
+/// Both parts of a mail from the same variables, the text laid out.
 pub(super) fn render(
+    env: &Environment<'_>,
+    names: (&str, &str),
+    view: &impl Serialize,
+) -> Result<(String, String), TemplateError> {
+    let (text, html) = render_raw(env, names, view)?;
+    Ok((plain::lay_out(&text), html))
+}
+
+/// Both parts of a mail, the text as the template gives it.
+pub(super) fn render_raw(
     env: &Environment<'_>,
     (text, html): (&str, &str),
     view: &impl Serialize,
@@ -183,7 +196,7 @@ pub(super) fn render(
             .and_then(|t| t.render(variables.clone()))
             .map_err(|e| TemplateError::from_engine(&e, name))
     };
-    let text = plain::lay_out(&render(text)?);
+    let text = render(text)?;
     let html = render(html)?;
     // Sentences bring their own line ends; the empty lines say nothing.
     let lines: Vec<&str> = html.lines().filter(|l| !l.trim().is_empty()).collect();

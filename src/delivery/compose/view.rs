@@ -3,9 +3,11 @@
 //! Everything is computed from the moment of sending; the stage for which a notice is owed is
 //! not among it, so that no template can say "in 30 days" when 28 are left.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use crate::delivery::compose::facts::{Fact, distinct, fact, facts, ids, person};
+use crate::delivery::compose::facts::{Fact, Kind, distinct, fact, facts, ids, person};
 use crate::delivery::compose::letter::{Envelope, Note, TokenPart};
 use crate::delivery::compose::mailto::mailto;
 use crate::delivery::compose::prose::{self, tidy_name};
@@ -24,89 +26,89 @@ const LONGEST_ANSWER: i64 = 20;
 /// What every mail says.
 #[derive(Serialize)]
 pub(super) struct Frame<'a> {
-    lang: &'static str,
-    subject: &'a str,
-    organisation: String,
-    contact: String,
-    contact_mailto: String,
+    pub(super) lang: &'static str,
+    pub(super) subject: Cow<'a, str>,
+    pub(super) organisation: Cow<'a, str>,
+    pub(super) contact: Cow<'a, str>,
+    pub(super) contact_mailto: Cow<'a, str>,
 }
 
 /// The variables of `reminder.txt` and `reminder.html`.
 #[derive(Serialize)]
 pub(super) struct ReminderView<'a> {
     #[serde(flatten)]
-    frame: Frame<'a>,
-    dashboard: &'a str,
+    pub(super) frame: Frame<'a>,
+    pub(super) dashboard: Cow<'a, str>,
     faq: &'static str,
     /// Whether the mail is about a single token.
-    one: bool,
+    pub(super) one: bool,
     /// "3 jetons"
-    counted: String,
-    tokens: Vec<TokenView>,
+    pub(super) counted: Cow<'a, str>,
+    pub(super) tokens: Vec<TokenView<'a>>,
     /// How many of the tokens the reader can renew: `all`, `some` or `none`.
-    mine: &'static str,
+    pub(super) mine: &'static str,
     /// "2 jetons" whose access is cut; none: no such token.
-    cut: Option<String>,
-    all_cut: bool,
+    pub(super) cut: Option<Cow<'a, str>>,
+    pub(super) all_cut: bool,
     /// "2 jetons" for which an answer in time is no longer certain.
-    tight: Option<String>,
-    some_without_link: bool,
-    used_by: Vec<String>,
-    facts: Vec<Fact>,
+    pub(super) tight: Option<Cow<'a, str>>,
+    pub(super) some_without_link: bool,
+    pub(super) used_by: Vec<Cow<'a, str>>,
+    pub(super) facts: Vec<Fact<'a>>,
     /// Whether each token has its page, where its reader says what happened.
-    paged: bool,
-    done_subject: String,
-    done_mailto: String,
+    pub(super) paged: bool,
+    pub(super) done_subject: Cow<'a, str>,
+    pub(super) done_mailto: Cow<'a, str>,
 }
 
 /// One token.
 #[derive(Serialize)]
-struct TokenView {
-    name: String,
-    client: Option<String>,
-    urgency: &'static str,
+pub(super) struct TokenView<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) client: Option<Cow<'a, str>>,
+    pub(super) urgency: &'static str,
     urgency_label: &'static str,
     /// "dimanche 22 novembre 2026 à 16 h 45 (heure de Paris)"
-    when: String,
+    pub(super) when: Cow<'a, str>,
     /// "22 novembre 2026"
-    date: String,
+    pub(super) date: Cow<'a, str>,
     /// "dans 15 jours", "demain", "depuis 7 jours"
-    left: String,
+    pub(super) left: Cow<'a, str>,
     /// In a digest: as `left`, or "accès coupé depuis 7 jours"
-    standing: String,
+    pub(super) standing: Cow<'a, str>,
     /// Whether the reader can renew it.
-    mine: bool,
-    has_link: bool,
+    pub(super) mine: bool,
+    pub(super) has_link: bool,
     /// The renewal link, or the dashboard.
-    target: String,
+    pub(super) target: Cow<'a, str>,
     /// Where the button leads: to the target, or to a mail that passes it on.
-    button: String,
-    demandeur: Option<String>,
-    filed: Option<String>,
+    pub(super) button: Cow<'a, str>,
+    pub(super) demandeur: Option<Cow<'a, str>>,
+    pub(super) filed: Option<Cow<'a, str>>,
     /// Where the reader says what happened; none: by a reply.
-    page: Option<PageView>,
+    pub(super) page: Option<PageView<'a>>,
     /// In a digest: "à renouveler par vous".
-    state: String,
+    pub(super) state: Cow<'a, str>,
     /// In a digest: the numbers that tell it from others.
-    ids: Vec<String>,
+    pub(super) ids: Vec<Cow<'a, str>>,
     /// In a digest: the aligned lines of the text part.
-    row: Vec<Fact>,
+    pub(super) row: Vec<Fact<'a>>,
 }
 
 /// The addresses of a reader's page about one token, and of its parts.
 #[derive(Serialize)]
-struct PageView {
-    overview: String,
-    filed: String,
-    renewed: String,
-    not_for_me: String,
+pub(super) struct PageView<'a> {
+    pub(super) overview: Cow<'a, str>,
+    pub(super) filed: Cow<'a, str>,
+    pub(super) renewed: Cow<'a, str>,
+    pub(super) not_for_me: Cow<'a, str>,
 }
 
-impl PageView {
-    fn at(overview: &str) -> Self {
-        let part = |page: Page| format!("{overview}{}", page.suffix());
+impl<'a> PageView<'a> {
+    fn at(overview: &'a str) -> Self {
+        let part = |page: Page| [overview, page.suffix()].concat().into();
         Self {
-            overview: part(Page::Overview),
+            overview: overview.into(),
             filed: part(Page::Filed),
             renewed: part(Page::Renewed),
             not_for_me: part(Page::NotForMe),
@@ -132,18 +134,18 @@ struct Paragraph {
     items: Vec<String>,
 }
 
-fn frame<'a>(envelope: &Envelope, subject: &'a str) -> Frame<'a> {
+fn frame<'a>(envelope: &'a Envelope, subject: &'a str) -> Frame<'a> {
     Frame {
         lang: envelope.lang.code(),
-        subject,
+        subject: subject.into(),
         organisation: tidy_name(&envelope.organisation),
-        contact: envelope.contact.to_string(),
-        contact_mailto: mailto(Some(&envelope.contact), "", ""),
+        contact: envelope.contact.as_str().into(),
+        contact_mailto: mailto(Some(&envelope.contact), "", "").into(),
     }
 }
 
 /// A note in the words of its language.
-pub(super) fn note<'a>(note: &Note, envelope: &Envelope, subject: &'a str) -> NoteView<'a> {
+pub(super) fn note<'a>(note: &Note, envelope: &'a Envelope, subject: &'a str) -> NoteView<'a> {
     let paragraphs = note
         .body
         .iter()
@@ -168,9 +170,9 @@ fn paragraph(said: &str) -> Paragraph {
     let heading = said.strip_prefix("## ");
     let items: Option<Vec<String>> = said
         .lines()
-        .map(|line| line.strip_prefix("- ").map(tidy_name))
+        .map(|line| Some(tidy_name(line.strip_prefix("- ")?).into_owned()))
         .collect();
-    let lines: Vec<String> = heading.unwrap_or(said).lines().map(tidy_name).collect();
+    let lines: Vec<Cow<'_, str>> = heading.unwrap_or(said).lines().map(tidy_name).collect();
     Paragraph {
         words: lines.join("\n"),
         is_link,
@@ -181,7 +183,7 @@ fn paragraph(said: &str) -> Paragraph {
 
 /// A reminder's facts in the words of its language.
 pub(super) fn reminder<'a>(
-    tokens: &[TokenPart],
+    tokens: &'a [TokenPart],
     envelope: &'a Envelope,
     calendar: &Calendar,
     subject: &'a str,
@@ -192,15 +194,15 @@ pub(super) fn reminder<'a>(
         envelope.now <= t.expires
             && calendar.days_between(envelope.now, t.expires) <= LONGEST_ANSWER
     });
-    let counted = |n: usize| (n > 0).then(|| prose::tokens(lang, n));
+    let counted = |n: usize| (n > 0).then(|| prose::tokens(lang, n).into());
     let mine = tokens.iter().filter(|t| is_mine(t)).count();
     let done_subject = done_subject(tokens, lang);
     ReminderView {
         frame: frame(envelope, subject),
-        dashboard: &envelope.dashboard,
+        dashboard: envelope.dashboard.as_str().into(),
         faq: FAQ,
         one: tokens.len() == 1,
-        counted: prose::tokens(lang, tokens.len()),
+        counted: prose::tokens(lang, tokens.len()).into(),
         mine: match mine {
             0 => "none",
             n if n == tokens.len() => "all",
@@ -213,8 +215,8 @@ pub(super) fn reminder<'a>(
         used_by: distinct(tokens.iter().flat_map(|t| &t.used_by).map(|s| tidy_name(s))),
         facts: facts(tokens, envelope, calendar),
         paged: tokens.iter().all(|t| t.page.is_some()),
-        done_mailto: mailto(Some(&envelope.contact), &done_subject, ""),
-        done_subject,
+        done_mailto: mailto(Some(&envelope.contact), &done_subject, "").into(),
+        done_subject: done_subject.into(),
         tokens: tokens
             .iter()
             .map(|t| token(t, envelope, calendar, subject))
@@ -226,7 +228,12 @@ fn is_mine(token: &TokenPart) -> bool {
     token.role == Role::Demandeur
 }
 
-fn token(part: &TokenPart, envelope: &Envelope, calendar: &Calendar, subject: &str) -> TokenView {
+fn token<'a>(
+    part: &'a TokenPart,
+    envelope: &'a Envelope,
+    calendar: &Calendar,
+    subject: &str,
+) -> TokenView<'a> {
     let lang = envelope.lang;
     let urgency = Urgency::at(calendar, part.expires, envelope.now);
     let days_left = calendar.days_between(envelope.now, part.expires);
@@ -235,7 +242,7 @@ fn token(part: &TokenPart, envelope: &Envelope, calendar: &Calendar, subject: &s
     let filed = part.filed.map(|at| prose::date(lang, calendar.date(at)));
     let state = state(part, lang, filed.as_deref());
     let ids = ids(part, lang);
-    let target = part.link.as_ref().unwrap_or(&envelope.dashboard);
+    let target = part.link.as_ref().unwrap_or(&envelope.dashboard).as_str();
     let standing = match urgency {
         Urgency::Expired => format!("{}{left}", lang.pick("access cut ", "accès coupé ")),
         Urgency::Information
@@ -249,26 +256,26 @@ fn token(part: &TokenPart, envelope: &Envelope, calendar: &Calendar, subject: &s
         client: part.client.as_deref().map(tidy_name),
         urgency: urgency.word(),
         urgency_label: prose::urgency_label(lang, urgency),
-        date: prose::date(lang, calendar.date(part.expires)),
+        date: prose::date(lang, calendar.date(part.expires)).into(),
         mine: is_mine(part),
         has_link: part.link.is_some(),
-        target: target.clone(),
+        target: target.into(),
         button: if is_mine(part) {
-            target.clone()
+            target.into()
         } else {
-            forward(part, lang, urgency, &when, target, subject)
+            forward(part, lang, urgency, &when, target, subject).into()
         },
         demandeur: part.demandeur.as_ref().map(person),
-        filed,
+        filed: filed.map(Cow::Owned),
         page: part.page.as_deref().map(PageView::at),
         row: vec![
-            fact(lang, ("Expiry", "Échéance"), format!("{when}, {standing}")),
-            fact(lang, ("State", "État"), state.clone()),
-            fact(lang, ("Reference", "Référence"), ids.join(", ")),
+            fact(lang, Kind::Expiry, format!("{when}, {standing}").into()),
+            fact(lang, Kind::State, state.clone()),
+            fact(lang, Kind::Reference, ids.join(", ").into()),
         ],
-        when,
-        left,
-        standing,
+        when: when.into(),
+        left: left.into(),
+        standing: standing.into(),
         state,
         ids,
     }
@@ -307,29 +314,30 @@ fn forward(
     )
 }
 
-fn state(part: &TokenPart, lang: Lang, filed: Option<&str>) -> String {
+fn state<'a>(part: &'a TokenPart, lang: Lang, filed: Option<&str>) -> Cow<'a, str> {
     if let Some(date) = filed {
-        return lang.pick(
-            format!("request filed on {date}, not renewed yet"),
-            format!("demande déposée le {date}, pas encore renouvelé"),
-        );
+        let said = match lang {
+            Lang::En => format!("request filed on {date}, not renewed yet"),
+            Lang::Fr => format!("demande déposée le {date}, pas encore renouvelé"),
+        };
+        return said.into();
     }
     let who = match &part.demandeur {
-        _ if is_mine(part) => lang.pick("you", "vous").to_owned(),
+        _ if is_mine(part) => lang.pick("you", "vous").into(),
         Some(m) => m
             .name
             .as_deref()
-            .map_or_else(|| m.address.to_string(), tidy_name),
-        None => lang.pick("the applicant", "le demandeur").to_owned(),
+            .map_or_else(|| m.address.as_str().into(), tidy_name),
+        None => lang.pick("the applicant", "le demandeur").into(),
     };
     let todo = lang.pick("to be renewed by", "à renouveler par");
-    format!("{todo} {who}")
+    format!("{todo} {who}").into()
 }
 
 /// The subject of the reply that says "filed": the ids, where they fit.
 fn done_subject(tokens: &[TokenPart], lang: Lang) -> String {
     let said = lang.pick("Already filed: ", "Déjà déposé\u{a0}: ");
-    let ids: Vec<String> = tokens.iter().map(|t| t.id.to_string()).collect();
+    let ids: Vec<&str> = tokens.iter().map(|t| t.id.as_str()).collect();
     let ids = ids.join(", ");
     if tokens.len() == 1 || ids.chars().count() <= 100 {
         format!("{said}{ids}")
