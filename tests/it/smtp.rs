@@ -1,5 +1,9 @@
 //! The SMTP session against a server that refuses, hangs, drips, lies and breaks.
 
+mod flight;
+mod matrix;
+mod pipelined;
+
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -31,8 +35,12 @@ impl Mail {
     }
 
     pub(crate) fn out<'a>(&'a self, bytes: &'a [u8]) -> Outgoing<'a> {
+        self.out_as(7, bytes)
+    }
+
+    pub(crate) fn out_as<'a>(&'a self, id: i64, bytes: &'a [u8]) -> Outgoing<'a> {
         Outgoing {
-            id: 7,
+            id,
             envelope_from: &self.from,
             envelope_to: &self.to,
             message_id: &self.id,
@@ -197,15 +205,14 @@ async fn every_refusal_in_every_phase_has_its_outcome() {
         (Dot, "354 what", "in doubt", false),
         (Dot, "252 what", "in doubt", false),
     ] {
-        let server = SmtpServer::start(Script::new().at(phase, Act::Reply(reply)));
-        let (outcome, reusable) = attempt(&settings(server.port())).await;
-        assert_eq!(word(&outcome), expected, "{phase:?} {reply}: {outcome}");
-        assert_eq!(reusable, usable, "{phase:?} {reply}");
-        assert_eq!(
-            server.accepted().len(),
-            0,
-            "{phase:?} {reply}: nothing was taken"
-        );
+        for script in [Script::new(), Script::new().pipelining()] {
+            let server = SmtpServer::start(script.at(phase, Act::Reply(reply)));
+            let (outcome, reusable) = attempt(&settings(server.port())).await;
+            assert_eq!(word(&outcome), expected, "{phase:?} {reply}: {outcome}");
+            assert_eq!(reusable, usable, "{phase:?} {reply}");
+            let taken = server.accepted().len();
+            assert_eq!(taken, 0, "{phase:?} {reply}: nothing was taken");
+        }
     }
 }
 
@@ -475,7 +482,8 @@ async fn an_idn_domain_goes_out_as_its_a_label() {
     let mail = mail.out(TEXT);
     let mut session = open(&settings(server.port())).await.unwrap();
     session.offer(&mail).await.unwrap();
-    session.complete(&mail, None).await.outcome;
+    let outcome = session.complete(&mail, None).await.outcome;
+    assert_eq!(word(&outcome), "accepted");
     assert!(server.accepted()[0].to[0].starts_with("<dsi@xn--"));
 }
 

@@ -18,7 +18,9 @@
 //! ```
 //!
 //! Rules are tried in order; the first that fits is acted out, and without one the phase goes
-//! as it should. A message counts as taken ([`Accepted`]) before its answer is written.
+//! as it should. A message counts as taken ([`Accepted`]) before its answer is written. Answers
+//! to commands that came together leave together. A client that says more than it may, before
+//! the 354 or without PIPELINING, is told of when the server is dropped.
 
 mod certificate;
 mod dialogue;
@@ -59,8 +61,12 @@ pub(crate) enum Act {
     Hang,
     /// Answers as it should, a byte every 50 ms, with a long text.
     Drip,
-    /// Closes instead of answering.
+    /// Answers as it should, and says these bytes in the same breath.
+    AnswerAnd(&'static [u8]),
+    /// Closes instead of answering; earlier answers have left.
     Drop,
+    /// Closes instead of answering, and with it what was not sent yet of earlier answers.
+    DropAll,
     /// Answers as it should, then closes.
     AnswerAndDrop,
     /// At the dot: takes the message, then closes without a word.
@@ -112,6 +118,8 @@ impl Gate {
 struct Rule {
     phase: Phase,
     recipient: Option<String>,
+    /// Times that it does not apply yet.
+    skip: usize,
     left: Option<usize>,
     act: Act,
 }
@@ -123,6 +131,15 @@ pub(crate) struct Script {
     extensions: Vec<&'static str>,
     cert: Option<Cert>,
     implicit: bool,
+    manner: Manner,
+}
+
+/// What it is like towards several commands, whatever they are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Manner {
+    pipelining: bool,
+    careless: bool,
+    piece: Option<usize>,
 }
 
 impl Script {
@@ -134,7 +151,27 @@ impl Script {
             extensions,
             cert: None,
             implicit: false,
+            manner: Manner::default(),
         }
+    }
+
+    /// Offers PIPELINING; without it, a client that does not wait for each answer is told of.
+    pub(crate) fn pipelining(mut self) -> Self {
+        self.extensions.push("PIPELINING");
+        self.manner.pipelining = true;
+        self
+    }
+
+    /// Takes RCPT without MAIL and DATA without RCPT, as some servers do.
+    pub(crate) fn careless(mut self) -> Self {
+        self.manner.careless = true;
+        self
+    }
+
+    /// Sends its answers in pieces of so many bytes, each in a packet of its own.
+    pub(crate) fn in_pieces_of(mut self, bytes: usize) -> Self {
+        self.manner.piece = Some(bytes);
+        self
     }
 
     /// Every time in this phase.
@@ -142,6 +179,7 @@ impl Script {
         self.rules.push(Rule {
             phase,
             recipient: None,
+            skip: 0,
             left: None,
             act,
         });
@@ -153,7 +191,20 @@ impl Script {
         self.rules.push(Rule {
             phase,
             recipient: None,
+            skip: 0,
             left: Some(times),
+            act,
+        });
+        self
+    }
+
+    /// Once in this phase, after it went well so many times.
+    pub(crate) fn after(mut self, times: usize, phase: Phase, act: Act) -> Self {
+        self.rules.push(Rule {
+            phase,
+            recipient: None,
+            skip: times,
+            left: Some(1),
             act,
         });
         self
@@ -164,6 +215,7 @@ impl Script {
         self.rules.push(Rule {
             phase: Phase::Rcpt,
             recipient: Some(recipient.to_owned()),
+            skip: 0,
             left: None,
             act,
         });
@@ -223,12 +275,15 @@ struct Log {
     connections: usize,
     accepted: Vec<Accepted>,
     heard: Vec<Heard>,
+    /// Where a client said more than it may.
+    breaches: Vec<String>,
 }
 
 struct Shared {
     rules: Mutex<Vec<Rule>>,
     extensions: Vec<&'static str>,
     implicit: bool,
+    manner: Manner,
     acceptor: Option<TlsAcceptor>,
     log: Mutex<Log>,
     /// Something was added to the log.
@@ -255,6 +310,7 @@ impl SmtpServer {
             rules: Mutex::new(script.rules),
             extensions: script.extensions,
             implicit: script.implicit,
+            manner: script.manner,
             acceptor,
             log: Mutex::default(),
             news: Condvar::new(),
@@ -342,6 +398,10 @@ impl Drop for SmtpServer {
         if let Some(thread) = self.thread.take() {
             let _ended = thread.join();
         }
+        let breaches = std::mem::take(&mut self.shared.log().breaches);
+        if !std::thread::panicking() {
+            assert!(breaches.is_empty(), "{breaches:#?}");
+        }
     }
 }
 
@@ -362,9 +422,15 @@ impl Shared {
 
     fn act(&self, phase: Phase, argument: &str) -> Option<Act> {
         let mut rules = self.rules.lock().unwrap();
-        let rule = rules.iter_mut().find(|rule| {
+        let rule = rules.iter_mut().find_map(|rule| {
             let named = |r: &String| argument.contains(&format!("<{r}>"));
-            rule.phase == phase && rule.left != Some(0) && rule.recipient.as_ref().is_none_or(named)
+            let fits = rule.phase == phase && rule.recipient.as_ref().is_none_or(named);
+            if !fits || rule.left == Some(0) {
+                return None;
+            }
+            let due = rule.skip == 0;
+            rule.skip = rule.skip.saturating_sub(1);
+            due.then_some(rule)
         })?;
         rule.left = rule.left.map(|left| left - 1);
         Some(rule.act.clone())

@@ -1,11 +1,12 @@
 //! One connection of the scripted server, from greeting to QUIT.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpListener;
 
 use super::{Accepted, Act, Phase, Shared};
@@ -40,6 +41,7 @@ pub(super) async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) 
                 shared: &shared,
                 stream: Box::new(stream),
                 unread: Vec::new(),
+                unsent: Vec::new(),
                 encrypted: false,
                 number,
             };
@@ -55,6 +57,8 @@ struct Connection<'a> {
     shared: &'a Shared,
     stream: Box<dyn Duplex>,
     unread: Vec<u8>,
+    /// Answers that wait for one another.
+    unsent: Vec<u8>,
     encrypted: bool,
     number: usize,
 }
@@ -66,11 +70,13 @@ impl Connection<'_> {
         }
         self.answer(Phase::Greeting, "", "220 scripted.example ESMTP")
             .await?;
+        let careless = self.shared.manner.careless;
         let mut from = None;
         let mut to = Vec::new();
         loop {
             let line = self.line().await?;
             let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
+            self.listen_for_too_much(&line).await?;
             match verb.to_ascii_uppercase().as_str() {
                 "EHLO" => {
                     let hidden = |e: &&&str| !(self.encrypted && **e == "STARTTLS");
@@ -92,11 +98,15 @@ impl Connection<'_> {
                     }
                 }
                 "AUTH" => self.auth(argument).await?,
+                "MAIL" if from.is_some() => self.say("503 5.5.1 nested MAIL").await?,
                 "MAIL" => {
                     if self.answer(Phase::Mail, argument, "250 2.1.0 ok").await? {
                         from = Some(after_colon(argument));
                         to.clear();
                     }
+                }
+                "RCPT" if from.is_none() && !careless => {
+                    self.say("503 5.5.1 no sender").await?;
                 }
                 "RCPT" => {
                     if self.answer(Phase::Rcpt, argument, "250 2.1.5 ok").await? {
@@ -104,7 +114,7 @@ impl Connection<'_> {
                     }
                 }
                 "DATA" => {
-                    if to.is_empty() {
+                    if to.is_empty() && !careless {
                         self.say("503 5.5.1 no recipient").await?;
                     } else if self.answer(Phase::Data, "", "354 go on").await? {
                         let sender = from.take().unwrap_or_default();
@@ -118,6 +128,7 @@ impl Connection<'_> {
                 }
                 "QUIT" => {
                     self.say("221 2.0.0 bye").await?;
+                    self.flush().await?;
                     return Err(Over);
                 }
                 _ => self.say("500 5.5.2 what?").await?,
@@ -162,6 +173,9 @@ impl Connection<'_> {
             to,
             bytes,
         };
+        if accepted.to.is_empty() {
+            return self.say("554 5.5.1 no valid recipients").await;
+        }
         let usual = "250 2.0.0 taken";
         match self.shared.act(Phase::Dot, "") {
             Some(act) => self.perform(act, usual, Some(accepted)).await?,
@@ -190,6 +204,12 @@ impl Connection<'_> {
     ) -> Result<bool, Over> {
         let shared = self.shared;
         let take = || message.clone().into_iter().for_each(|m| shared.take(m));
+        if matches!(act, Act::DropAll) {
+            return Err(Over);
+        }
+        if !matches!(act, Act::Reply(_) | Act::AnswerAnd(_)) {
+            self.flush().await?;
+        }
         match act {
             Act::Reply(reply) => {
                 let went = reply.get(..3) == usual.get(..3);
@@ -198,6 +218,7 @@ impl Connection<'_> {
                 }
                 self.say(reply).await?;
                 if reply.starts_with("421") {
+                    self.flush().await?;
                     return Err(Over);
                 }
                 Ok(went)
@@ -216,10 +237,17 @@ impl Connection<'_> {
                 }
                 Ok(true)
             }
-            Act::Drop => Err(Over),
+            Act::Drop | Act::DropAll => Err(Over),
+            Act::AnswerAnd(bytes) => {
+                take();
+                self.say(usual).await?;
+                self.unsent.extend_from_slice(bytes);
+                Ok(true)
+            }
             Act::AnswerAndDrop => {
                 take();
                 self.say(usual).await?;
+                self.flush().await?;
                 Err(Over)
             }
             Act::TakeAndDrop => {
@@ -251,6 +279,7 @@ impl Connection<'_> {
     }
 
     async fn encrypt(&mut self) -> Result<(), Over> {
+        self.flush().await?;
         let Some(acceptor) = &self.shared.acceptor else {
             return Err(Over);
         };
@@ -275,6 +304,7 @@ impl Connection<'_> {
                 self.hear(line.clone());
                 return Ok(line);
             }
+            self.flush().await?;
             let mut room = [0; 4096];
             let read = self.stream.read(&mut room).await?;
             if read == 0 {
@@ -284,13 +314,52 @@ impl Connection<'_> {
         }
     }
 
+    /// Looks whether the client said more behind this line than it may before the answer.
+    async fn listen_for_too_much(&mut self, line: &str) -> Result<(), Over> {
+        let may_go_on = ["MAIL", "RCPT", "RSET"]
+            .iter()
+            .any(|verb| line.starts_with(verb));
+        if self.shared.manner.pipelining && may_go_on {
+            return Ok(());
+        }
+        let mut room = [0; 4096];
+        let mut room = ReadBuf::new(&mut room);
+        let stream = &mut self.stream;
+        std::future::poll_fn(|cx| {
+            // Whether something came or not, or the client is gone: the next read tells.
+            let _seen = std::pin::Pin::new(&mut *stream).poll_read(cx, &mut room);
+            Poll::Ready(())
+        })
+        .await;
+        self.unread.extend_from_slice(room.filled());
+        if !self.unread.is_empty() {
+            let early = String::from_utf8_lossy(&self.unread).into_owned();
+            let mut log = self.shared.log();
+            log.breaches.push(format!("behind {line:?}: {early:?}"));
+        }
+        Ok(())
+    }
+
+    /// Answers, together with what else is answered before more has to be read.
     async fn say(&mut self, reply: &str) -> Result<(), Over> {
-        self.write(format!("{reply}\r\n").as_bytes()).await
+        self.unsent.extend_from_slice(reply.as_bytes());
+        self.unsent.extend_from_slice(b"\r\n");
+        Ok(())
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Over> {
-        self.stream.write_all(bytes).await?;
-        self.stream.flush().await?;
+        self.unsent.extend_from_slice(bytes);
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), Over> {
+        let unsent = std::mem::take(&mut self.unsent);
+        let piece = self.shared.manner.piece.unwrap_or(unsent.len().max(1));
+        for piece in unsent.chunks(piece) {
+            self.stream.write_all(piece).await?;
+            self.stream.flush().await?;
+            tokio::task::yield_now().await;
+        }
         Ok(())
     }
 }
