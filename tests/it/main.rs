@@ -21,6 +21,7 @@ mod demo;
 mod documents;
 mod endurance;
 mod flights;
+mod faults;
 mod heartbeat;
 mod hold_notes;
 mod in_flight;

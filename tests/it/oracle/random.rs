@@ -27,7 +27,7 @@ impl Dice {
     }
 
     /// A number from `low` to just below `high`; `low` when there is none.
-    fn within(&mut self, low: i64, high: i64) -> i64 {
+    pub(crate) fn within(&mut self, low: i64, high: i64) -> i64 {
         let width = u64::try_from(high - low).unwrap_or(0).max(1);
         low + i64::try_from(self.next() % width).expect("less than the width")
     }

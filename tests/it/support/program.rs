@@ -3,6 +3,7 @@
 //! The clock is libfaketime's: it starts at the given instant and goes on from there. The
 //! monotonic clock stays the machine's, so waiting and deadlines are not touched.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -21,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Program {
     place: tempfile::TempDir,
     faketime: Option<PathBuf>,
+    runner: Vec<OsString>,
 }
 
 impl Program {
@@ -31,7 +33,13 @@ impl Program {
         Self {
             place,
             faketime: None,
+            runner: Vec::new(),
         }
+    }
+
+    /// Has another program start it from now on: `strace …`, `sh -c …`; nobody without one.
+    pub(crate) fn run_through(&mut self, runner: &[&OsStr]) {
+        self.runner = runner.iter().map(|word| (*word).to_owned()).collect();
     }
 
     /// On any clock; `None` when tests with real programs are not asked for.
@@ -56,8 +64,11 @@ impl Program {
 
     /// A command of the program, with nothing of the surroundings that could steer it.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jetond"));
+        let program = OsStr::new(env!("CARGO_BIN_EXE_jetond"));
+        let mut words = self.runner.iter().map(OsString::as_os_str).chain([program]);
+        let mut command = Command::new(words.next().expect("the program at least"));
         command
+            .args(words)
             .args(args)
             .env_clear()
             .env("LANG", "C")

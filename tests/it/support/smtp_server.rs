@@ -386,6 +386,14 @@ impl SmtpServer {
         );
     }
 
+    /// Waits until so many messages are taken, and so many lines heard, or this long: for faults
+    /// that come at some moment, whatever was reached by then.
+    pub(crate) fn come_to(&self, messages: usize, lines: usize, longest: Duration) {
+        let short = |log: &mut Log| log.accepted.len() < messages || log.heard.len() < lines;
+        let log = self.shared.log();
+        let _reached = self.shared.news.wait_timeout_while(log, longest, short);
+    }
+
     /// The connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.log().connections
