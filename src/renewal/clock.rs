@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::calendar::Calendar;
-use crate::renewal::reconcile::take_back_what_is_not_due;
+use crate::renewal::undue::take_back_from_all;
 use crate::store::Store;
 use crate::store::error::Result;
 use crate::store::watch::Released;
@@ -24,8 +24,7 @@ pub async fn believe(
     let mut tx = store.begin().await?;
     let released = tx.believe_clock(who, now).await?;
     if released.was_behind() {
-        let all: Vec<i64> = tx.known_tokens().await?.iter().map(|k| k.no).collect();
-        take_back_what_is_not_due(&mut tx, calendar, &all, now).await?;
+        take_back_from_all(&mut tx, calendar, now).await?;
         tx.cancel_empty_mails(now).await?;
         tx.look_at_all_again(now).await?;
     }

@@ -7,34 +7,21 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::domain::lifecycle::{Origin, Who};
-use crate::domain::token::Declared;
+use crate::domain::lifecycle::Who;
 use crate::store::Tx;
-use crate::store::declared::Known;
 use crate::store::error::Result;
 use crate::store::journal::Entry;
 
-/// Gives those of the file's tokens to it that came from elsewhere.
+/// Gives these tokens to the file, by their ids.
 pub(super) async fn take_over_declared(
     tx: &mut Tx,
-    known: &[Known],
-    declared: &[Declared],
+    ids: &[&str],
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let elsewhere: std::collections::HashSet<&str> = known
-        .iter()
-        .filter(|k| k.origin != Origin::File)
-        .map(|k| k.id.as_str())
-        .collect();
-    let ids: Vec<&str> = declared
-        .iter()
-        .map(|d| d.id.as_str())
-        .filter(|id| elsewhere.contains(id))
-        .collect();
     if ids.is_empty() {
         return Ok(());
     }
-    let taken = tx.give_to_file(&ids).await?;
+    let taken = tx.give_to_file(ids).await?;
     let entries: Vec<Entry> = taken
         .iter()
         .map(|no| Entry {

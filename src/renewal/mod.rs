@@ -9,4 +9,5 @@ pub mod jwt;
 pub mod links;
 pub mod reconcile;
 mod report;
+mod undue;
 pub mod verbs;

@@ -14,14 +14,13 @@ use crate::domain::lifecycle::{
     By, DateChange, FileDates, News, Origin, State, Suppression, date_change,
     looks_like_an_accident,
 };
-use crate::domain::schedule;
-use crate::domain::stage::{Stage, Stages};
+use crate::domain::stage::Stages;
 use crate::domain::token::Declared;
 use crate::renewal::handover::take_over_declared;
 use crate::renewal::report::differences;
+use crate::renewal::undue::{take_back_from_all, take_back_what_is_not_due};
 use crate::store::declared::{Facts, Known, Numbered};
 use crate::store::error::Result;
-use crate::store::events::{NotLeft, Standing};
 use crate::store::journal::Entry;
 use crate::store::told::{KnownRecipient, RecipientOrigin};
 use crate::store::{Store, Tx};
@@ -42,6 +41,9 @@ pub struct Declaration<'a> {
     /// The digest of the files.
     pub digest: &'a str,
 }
+
+/// Tokens that are compared, or written, at once: the cost in memory of a file of any length.
+const AT_ONCE: usize = 1000;
 
 /// What to do when more tokens are missing than an editor's slip should cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,65 +67,46 @@ pub async fn reconcile(
     now: DateTime<Utc>,
 ) -> Result<Report> {
     let mut tx = store.begin().await?;
-    let known = tx.known_tokens().await?;
     let mut report = Report::default();
 
-    let declared_ids: HashSet<&str> = file.tokens.iter().map(|d| d.id.as_str()).collect();
-    let of_file: Vec<&Known> = known
-        .iter()
-        .filter(|k| k.origin == Origin::File && k.state == State::Active)
-        .collect();
-    let missing: Vec<&Known> = of_file
-        .iter()
-        .copied()
-        .filter(|k| !declared_ids.contains(k.id.as_str()))
-        .collect();
-    let accident = looks_like_an_accident(missing.len(), of_file.len());
-    let ids = |tokens: &[&Known]| tokens.iter().map(|k| k.id.clone()).collect::<Vec<_>>();
-    match (accident, brake) {
+    let of_file = tx.active_tokens_of_file().await?;
+    let watched = of_file.len();
+    let missing = {
+        let declared: HashSet<&str> = file.tokens.iter().map(|d| d.id.as_str()).collect();
+        let mut missing = of_file;
+        missing.retain(|(_, id)| !declared.contains(id.as_str()));
+        missing
+    };
+    let ids = || missing.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>();
+    match (looks_like_an_accident(missing.len(), watched), brake) {
         (true, Brake::Refuse) => {
-            report.refused = ids(&missing);
+            report.refused = ids();
             tx.rollback().await?;
             return Ok(report);
         }
-        (true, Brake::Keep) => report.kept = ids(&missing),
+        (true, Brake::Keep) => report.kept = ids(),
         (true, Brake::Archive) | (false, _) => {
-            let rows: Vec<i64> = missing.iter().map(|k| k.no).collect();
+            let rows: Vec<i64> = missing.iter().map(|(no, _)| *no).collect();
             archive(&mut tx, &rows, ("file", "not in the file"), now).await?;
-            report.archived = ids(&missing);
+            report.archived = ids();
         }
     }
 
-    take_over_declared(&mut tx, &known, file.tokens, now).await?;
     let mut plan = Plan {
         dating: dating(&mut tx, &file).await?,
         ..Plan::default()
     };
-    let by_id: HashMap<&str, &Known> = known.iter().map(|k| (k.id.as_str(), k)).collect();
-    let mut next_no = tx.next_token_no().await?;
-    let mut numbers = HashMap::with_capacity(file.tokens.len());
-    for declared in file.tokens {
-        let no = match by_id.get(declared.id.as_str()) {
-            Some(k) => {
-                plan.compare(file.calendar, k, declared);
-                k.no
-            }
-            None => {
-                let no = next_no;
-                next_no += 1;
-                plan.new.push(Numbered { no, declared });
-                no
-            }
-        };
-        numbers.insert(declared.id.as_str(), no);
-    }
-    plan.compare_recipients(&tx.known_recipients().await?, file.tokens, &numbers);
+    let numbers = plan.compare_tokens(&mut tx, &file).await?;
+    take_over_declared(&mut tx, &plan.elsewhere, now).await?;
+    plan.compare_people(&mut tx, file.tokens, &numbers).await?;
+    drop(numbers);
     let touched = plan.write(&mut tx, &mut report, now).await?;
-    let looked_at = match write_schedule(&mut tx, &file, now).await? {
-        Schedules::Same => touched,
-        Schedules::Changed => known.iter().map(|k| k.no).collect(),
-    };
-    take_back_what_is_not_due(&mut tx, file.calendar, &looked_at, now).await?;
+    match write_schedule(&mut tx, &file, now).await? {
+        Schedules::Same => {
+            take_back_what_is_not_due(&mut tx, file.calendar, &touched, now).await?;
+        }
+        Schedules::Changed => take_back_from_all(&mut tx, file.calendar, now).await?,
+    }
     tx.cancel_empty_mails(now).await?;
     tx.set("config_digest", file.digest).await?;
     tx.commit().await?;
@@ -224,6 +207,8 @@ async fn dating(tx: &mut Tx, file: &Declaration<'_>) -> Result<Dating> {
 #[derive(Default)]
 struct Plan<'a> {
     dating: Dating,
+    /// The ids of those that the record has from elsewhere than the file.
+    elsewhere: Vec<&'a str>,
     new: Vec<Numbered<'a>>,
     facts: Vec<Numbered<'a>>,
     dates: Vec<Numbered<'a>>,
@@ -238,11 +223,56 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
+    /// Compares the tokens, a page at a time: of what is the same nothing stays in memory. Gives
+    /// their rows.
+    async fn compare_tokens(&mut self, tx: &mut Tx, file: &Declaration<'a>) -> Result<Vec<i64>> {
+        let mut next_no = tx.next_token_no().await?;
+        let mut numbers = Vec::with_capacity(file.tokens.len());
+        for page in file.tokens.chunks(AT_ONCE) {
+            let ids: Vec<&str> = page.iter().map(|d| d.id.as_str()).collect();
+            let known = tx.known_tokens(&ids).await?;
+            let by_id: HashMap<&str, &Known> = known.iter().map(|k| (k.id.as_str(), k)).collect();
+            for declared in page {
+                let no = match by_id.get(declared.id.as_str()) {
+                    Some(k) => {
+                        self.compare(file.calendar, k, declared);
+                        k.no
+                    }
+                    None => {
+                        let no = next_no;
+                        next_no += 1;
+                        self.new.push(Numbered { no, declared });
+                        no
+                    }
+                };
+                numbers.push(no);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Compares the people of the tokens in these rows, a page at a time.
+    async fn compare_people(
+        &mut self,
+        tx: &mut Tx,
+        tokens: &'a [Declared],
+        numbers: &[i64],
+    ) -> Result<()> {
+        for (page, numbers) in tokens.chunks(AT_ONCE).zip(numbers.chunks(AT_ONCE)) {
+            let known = tx.known_recipients_of(numbers).await?;
+            self.compare_recipients(known, page, numbers);
+        }
+        Ok(())
+    }
+
     fn compare(&mut self, calendar: &Calendar, known: &Known, declared: &'a Declared) {
         let numbered = || Numbered {
             no: known.no,
             declared,
         };
+        if known.origin != Origin::File {
+            self.elsewhere.push(declared.id.as_str());
+        }
         let facts = Facts::of(declared);
         if known.facts != facts {
             self.facts.push(numbered());
@@ -308,18 +338,18 @@ impl<'a> Plan<'a> {
 
     fn compare_recipients(
         &mut self,
-        known: &[KnownRecipient],
+        known: Vec<KnownRecipient>,
         tokens: &[Declared],
-        numbers: &HashMap<&str, i64>,
+        numbers: &[i64],
     ) {
-        let mut on_record: HashMap<(i64, String), &KnownRecipient> = known
-            .iter()
+        let mut on_record: HashMap<(i64, String), KnownRecipient> = known
+            .into_iter()
             .map(|r| ((r.token, r.key.clone()), r))
             .collect();
-        let new: HashSet<i64> = self.new.iter().map(|n| n.no).collect();
-        let of_file: HashSet<i64> = numbers.values().copied().collect();
-        for declared in tokens {
-            let token = numbers[declared.id.as_str()];
+        // New rows are numbered after all others.
+        let first_new = self.new.first().map_or(i64::MAX, |n| n.no);
+        let is_new = |token: i64| token >= first_new;
+        for (declared, token) in tokens.iter().zip(numbers.iter().copied()) {
             for r in &declared.recipients {
                 let wanted = KnownRecipient {
                     token,
@@ -333,29 +363,36 @@ impl<'a> Plan<'a> {
                     removed: false,
                 };
                 let before = on_record.remove(&(token, wanted.key.clone()));
-                if before == Some(&wanted) {
+                if before.as_ref() == Some(&wanted) {
                     continue;
                 }
                 match before {
                     Some(b) if b.removed => self.again.push((token, wanted.key.clone())),
                     Some(_) => {}
-                    None if new.contains(&token) => {}
+                    None if is_new(token) => {}
                     None => self.entries.push(Entry {
                         what: "recipient_added",
                         token: Some(token),
                         detail: json!({"recipient": wanted.address}),
                     }),
                 }
-                if !new.contains(&token) {
+                if !is_new(token) {
                     self.note(declared.id.as_str(), Change::Recipients);
                 }
                 self.put.push(wanted);
             }
         }
-        let ids: HashMap<i64, &str> = numbers.iter().map(|(id, no)| (*no, *id)).collect();
-        for r in on_record.into_values().filter(|r| {
-            !r.removed && r.origin == RecipientOrigin::File && of_file.contains(&r.token)
-        }) {
+        let mut gone: Vec<KnownRecipient> = on_record
+            .into_values()
+            .filter(|r| !r.removed && r.origin == RecipientOrigin::File)
+            .collect();
+        gone.sort_unstable_by(|a, b| (a.token, &a.key).cmp(&(b.token, &b.key)));
+        let ids: HashMap<i64, &str> = numbers
+            .iter()
+            .copied()
+            .zip(tokens.iter().map(|d| d.id.as_str()))
+            .collect();
+        for r in gone {
             self.note(ids[&r.token], Change::Recipients);
             self.gone.push((r.token, r.key.clone()));
             let detail = json!({"recipient": r.address});
@@ -377,17 +414,18 @@ impl<'a> Plan<'a> {
         };
         let rows = |tokens: &[Numbered<'_>]| tokens.iter().map(|n| n.no).collect::<Vec<_>>();
 
-        tx.insert_tokens(&self.new, now).await?;
-        let declared: Vec<Entry> = self
-            .new
-            .iter()
-            .map(|n| Entry {
-                what: "declared",
-                token: Some(n.no),
-                detail: json!({"expires": n.declared.expires.to_rfc3339()}),
-            })
-            .collect();
-        tx.journal("file", &declared, now).await?;
+        for chunk in self.new.chunks(AT_ONCE) {
+            tx.insert_tokens(chunk, now).await?;
+            let declared: Vec<Entry> = chunk
+                .iter()
+                .map(|n| Entry {
+                    what: "declared",
+                    token: Some(n.no),
+                    detail: json!({"expires": n.declared.expires.to_rfc3339()}),
+                })
+                .collect();
+            tx.journal("file", &declared, now).await?;
+        }
 
         tx.update_facts(&self.facts).await?;
         tx.closing_news(News::Renewed, &rows(&self.renewed), "file", &json!({}), now)
@@ -419,7 +457,9 @@ impl<'a> Plan<'a> {
         tx.suppress_recipients(&self.gone, now).await?;
         tx.remove_recipients(&self.gone, now).await?;
         tx.reopen_recipients(&self.again).await?;
-        tx.put_recipients(&self.put, now).await?;
+        for chunk in self.put.chunks(AT_ONCE) {
+            tx.put_recipients(chunk, now).await?;
+        }
         let mut touched: Vec<i64> = self.put.iter().map(|r| r.token).collect();
         touched.extend(&restored);
         touched.extend(rows(&self.corrected));
@@ -435,44 +475,4 @@ impl<'a> Plan<'a> {
         report.restored = self.restored.into_iter().map(|(_, id)| id).collect();
         Ok(touched)
     }
-}
-
-/// Takes back what a new date, schedule or `from_stage` makes undue: owed notices that are not
-/// due any more, absorbed ones whose slot is to come again, and those that lost the notice which
-/// was to speak for them. The next tick owes anew what is due.
-pub(super) async fn take_back_what_is_not_due(
-    tx: &mut Tx,
-    calendar: &Calendar,
-    tokens: &[i64],
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let Some(schedule) = tx.schedule().await? else {
-        return Ok(());
-    };
-    let is_due = |n: &NotLeft| {
-        let due = schedule::due(calendar, &schedule, &n.period, now);
-        let theirs = schedule::due_for(&schedule, &n.period, &n.told, &due);
-        theirs.iter().any(|d| d.stage.days() == n.key.2)
-    };
-    let is_to_come = |n: &NotLeft| calendar.slot(Stage::new(n.key.2), n.period.expires) > now;
-    let undue: Vec<_> = tx
-        .not_left(tokens)
-        .await?
-        .into_iter()
-        .filter(|n| match n.standing {
-            Standing::Owed => !is_due(n),
-            Standing::SpokenFor | Standing::Unspoken => is_to_come(n),
-        })
-        .map(|n| n.key)
-        .collect();
-    tx.take_back(&undue).await?;
-    // Only now is it known what has lost its speaker.
-    let unspoken: Vec<_> = tx
-        .not_left(tokens)
-        .await?
-        .into_iter()
-        .filter(|n| n.standing == Standing::Unspoken && is_due(n))
-        .map(|n| n.key)
-        .collect();
-    tx.take_back(&unspoken).await
 }

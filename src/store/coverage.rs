@@ -6,16 +6,20 @@ use chrono::{DateTime, Duration, Utc};
 use sqlx::Row;
 
 use crate::domain::calendar::Calendar;
-use crate::domain::schedule::{self, Period, Told};
-use crate::domain::stage::Stage;
+use crate::domain::schedule::{self, Period};
+use crate::domain::stage::{Schedule, Stage};
 use crate::store::error::Result;
-use crate::store::{Store, instant, quiet, seconds};
+use crate::store::plan::{DueRecipient, Recorded, gathered};
+use crate::store::{Store, Tx, instant, quiet, seconds};
 
 /// An owed notice may be open for this long after its slot.
 pub const PATIENCE: Duration = Duration::hours(24);
 
 /// A pass comes each minute: a stage is unseen when it has been due for longer than this.
 pub const SEEN_WITHIN: Duration = Duration::minutes(2);
+
+/// Tokens that the audit holds in memory at once.
+const PAGE: i64 = 1000;
 
 /// A due notice that has neither a terminal record nor an open mail with a next time, or that
 /// is open for more than 24 h.
@@ -106,88 +110,123 @@ impl Store {
         Ok(found)
     }
 
+    /// The due notices that are not on record. A page of tokens is read at a time, as one moment
+    /// of the store: mails leave between two pages.
     async fn unseen(&self, calendar: &Calendar, now: DateTime<Utc>) -> Result<Vec<Uncovered>> {
-        let mut tx = self.pool.begin().await?;
-        let Some(schedule) = crate::store::record::schedule(&mut tx).await? else {
-            return Ok(Vec::new());
-        };
-        // The joins begin at the periods, so that all that is far from its end costs one
-        // comparison, not a look at its token and its recipients.
+        let (mut unseen, mut last) = (Vec::new(), i64::MIN);
+        loop {
+            let mut tx = Tx {
+                inner: self.pool.begin().await?,
+            };
+            let Some(schedule) = tx.schedule().await? else {
+                return Ok(Vec::new());
+            };
+            let page = Page::read(&mut tx, &schedule, last, now).await?;
+            tx.rollback().await?;
+            let Some(end) = page.tokens.last() else {
+                return Ok(unseen);
+            };
+            last = end.no;
+            page.unseen(calendar, &schedule, now, &mut unseen);
+        }
+    }
+}
+
+/// An active token of which something may be due.
+struct Watched {
+    no: i64,
+    id: String,
+    period_no: i64,
+    period: Period,
+}
+
+/// Some of them, with their people and what is on record of their present periods.
+struct Page {
+    tokens: Vec<Watched>,
+    people: Vec<DueRecipient>,
+    recorded: Vec<Recorded>,
+}
+
+impl Page {
+    /// The tokens after the row `last`.
+    async fn read(tx: &mut Tx, schedule: &Schedule, last: i64, now: DateTime<Utc>) -> Result<Self> {
         // Nothing is due earlier than the earliest stage, two weeks of holidays allowed for.
         let horizon = now + Duration::days(i64::from(schedule.stages().earliest()) + 14);
-        let tokens = sqlx::query(
-            "SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at, \
-               p.revoked_from IS NOT NULL FROM period p \
-             CROSS JOIN token t ON t.no = p.token AND t.period = p.no \
-             WHERE t.state = 'active' AND p.expires <= $1",
+        // The join begins at the periods, so that all that is far from its end costs one
+        // comparison, not a look at its token.
+        let rows: String = sqlx::query_scalar(
+            "SELECT json_group_array(json_array(no, id, period, expires, opened_at, dated_at, declared_at, revoked)) \
+             FROM (SELECT t.no, t.id, t.period, p.expires, p.opened_at, p.dated_at, t.declared_at, \
+                 p.revoked_from IS NOT NULL AS revoked FROM period p \
+               CROSS JOIN token t ON t.no = p.token AND t.period = p.no \
+               WHERE p.token > $2 AND p.expires <= $1 AND t.state = 'active' ORDER BY p.token LIMIT $3)",
         )
         .bind(seconds(horizon))
-        .fetch_all(&mut *tx)
+        .bind(last)
+        .bind(PAGE)
+        .fetch_one(&mut *tx.inner)
         .await?;
-        let recipients = sqlx::query(
-            "SELECT r.token, r.key, r.from_stage, r.since FROM period p \
-             CROSS JOIN token t ON t.no = p.token AND t.period = p.no CROSS JOIN recipient r ON r.token = t.no \
-             WHERE r.removed_at IS NULL AND t.state = 'active' AND p.expires <= $1",
-        )
-        .bind(seconds(horizon))
-        .fetch_all(&mut *tx)
-        .await?;
-        let notices = sqlx::query(
-            "SELECT n.token, n.stage, n.recipient FROM period p \
-             CROSS JOIN token t ON t.no = p.token AND t.period = p.no \
-             CROSS JOIN notice n ON n.token = t.no AND n.period = p.no WHERE t.state = 'active' AND p.expires <= $1",
-        )
-        .bind(seconds(horizon))
-        .fetch_all(&mut *tx)
-        .await?;
-        tx.rollback().await?;
-
-        let recorded: HashSet<(i64, i32, &str)> = notices
-            .iter()
-            .map(|r| Ok((r.try_get(0)?, r.try_get(1)?, r.try_get(2)?)))
-            .collect::<Result<_>>()?;
-        let mut people: HashMap<i64, Vec<(&str, Told)>> = HashMap::new();
-        for r in &recipients {
-            let from_stage = r
-                .try_get::<Option<i64>, _>(2)?
-                .and_then(|n| u32::try_from(n).ok());
-            people.entry(r.try_get(0)?).or_default().push((
-                r.try_get(1)?,
-                Told {
-                    from_stage,
-                    since: instant(r.try_get(3)?),
+        let tokens: Vec<Watched> = gathered::<(i64, String, i64, i64, i64, i64, i64, i64)>(&rows)?
+            .into_iter()
+            .map(
+                |(no, id, period_no, expires, opened_at, dated_at, declared_at, revoked)| Watched {
+                    no,
+                    id,
+                    period_no,
+                    period: Period {
+                        expires: instant(expires),
+                        opened_at: instant(opened_at),
+                        dated_at: instant(dated_at),
+                        declared_at: instant(declared_at),
+                        end: quiet::end(revoked == 1),
+                    },
                 },
-            ));
+            )
+            .collect();
+        let rows: Vec<i64> = tokens.iter().map(|t| t.no).collect();
+        let periods: Vec<(i64, i64)> = tokens.iter().map(|t| (t.no, t.period_no)).collect();
+        Ok(Self {
+            people: tx.recipients_of(&rows).await?,
+            recorded: tx.recorded(&periods).await?,
+            tokens,
+        })
+    }
+
+    fn unseen(
+        &self,
+        calendar: &Calendar,
+        schedule: &Schedule,
+        now: DateTime<Utc>,
+        found: &mut Vec<Uncovered>,
+    ) {
+        let recorded: HashSet<(i64, Stage, &str)> = self
+            .recorded
+            .iter()
+            .map(|r| (r.token, r.stage, r.recipient.as_str()))
+            .collect();
+        let mut people: HashMap<i64, Vec<&DueRecipient>> = HashMap::new();
+        for person in &self.people {
+            people.entry(person.token).or_default().push(person);
         }
-        let mut unseen = Vec::new();
-        for t in &tokens {
-            let (no, id): (i64, &str) = (t.try_get(0)?, t.try_get(1)?);
-            let period = Period {
-                expires: instant(t.try_get(3)?),
-                opened_at: instant(t.try_get(4)?),
-                dated_at: instant(t.try_get(5)?),
-                declared_at: instant(t.try_get(6)?),
-                end: quiet::end(t.try_get(7)?),
-            };
-            let due = schedule::due(calendar, &schedule, &period, now);
-            for (key, told) in people.get(&no).into_iter().flatten() {
-                let theirs = schedule::due_for(&schedule, &period, told, &due);
-                let is_recorded = |stage: Stage| recorded.contains(&(no, stage.days(), key));
+        for token in &self.tokens {
+            let period = &token.period;
+            let due = schedule::due(calendar, schedule, period, now);
+            for DueRecipient { key, told, .. } in people.get(&token.no).into_iter().flatten() {
+                let theirs = schedule::due_for(schedule, period, told, &due);
+                let is_recorded =
+                    |stage: Stage| recorded.contains(&(token.no, stage, key.as_str()));
                 let new = schedule::newly_due(calendar, &theirs, now, is_recorded);
                 // What became due by an event, not by its slot, has been due since that event.
                 let from = period.opened_at.max(period.dated_at).max(told.since);
                 let is_late = |n: &schedule::NewNotice| n.slot.max(from) <= now - SEEN_WITHIN;
-                for n in new.into_iter().filter(is_late) {
-                    unseen.push(Uncovered {
-                        token: id.to_owned(),
-                        stage: n.stage.days(),
-                        recipient: (*key).to_owned(),
-                        since: n.slot,
-                        why: Why::Unseen,
-                    });
-                }
+                found.extend(new.into_iter().filter(is_late).map(|n| Uncovered {
+                    token: token.id.clone(),
+                    stage: n.stage.days(),
+                    recipient: key.clone(),
+                    since: n.slot,
+                    why: Why::Unseen,
+                }));
             }
         }
-        Ok(unseen)
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::token::{Declared, Jti};
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::list;
 use crate::store::periods::Dates;
-use crate::store::plan::json;
+use crate::store::plan::{gathered, json};
 use crate::store::{Tx, instant, seconds};
 
 /// A token on record, as far as reconciliation compares it.
@@ -124,16 +124,47 @@ fn row<'a>(n: &Numbered<'a>) -> TokenRow<'a> {
 }
 
 impl Tx {
-    /// Every token on record.
+    /// The active tokens of the file: (row, id).
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn active_tokens_of_file(&mut self) -> Result<Vec<(i64, String)>> {
+        let rows: String = sqlx::query_scalar(
+            "SELECT json_group_array(json_array(no, id)) FROM token \
+             WHERE origin = 'file' AND state = 'active'",
+        )
+        .fetch_one(&mut *self.inner)
+        .await?;
+        gathered(&rows)
+    }
+
+    /// The rows of at most `limit` tokens after the row `last`, in their order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn token_rows_after(&mut self, last: i64, limit: usize) -> Result<Vec<i64>> {
+        let rows: String = sqlx::query_scalar(
+            "SELECT json_group_array(no) FROM (SELECT no FROM token WHERE no > $1 ORDER BY no LIMIT $2)",
+        )
+        .bind(last)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_one(&mut *self.inner)
+        .await?;
+        gathered(&rows)
+    }
+
+    /// Those of these tokens, by their ids, that are on record.
     ///
     /// # Errors
     /// When the store cannot be read or holds a word that does not exist.
-    pub async fn known_tokens(&mut self) -> Result<Vec<Known>> {
+    pub async fn known_tokens(&mut self, ids: &[&str]) -> Result<Vec<Known>> {
         let rows = sqlx::query(
             "SELECT t.no, t.id, t.origin, t.state, t.state_by, t.period, p.expires, t.jti, t.file_expires, t.file_jti, \
                t.name, t.client, t.client_name, t.datapass_id, t.siret, t.used_by, t.tags, t.language, t.contact \
-             FROM token t JOIN period p ON p.token = t.no AND p.no = t.period",
+             FROM json_each($1) j CROSS JOIN token t ON t.id = j.value \
+             JOIN period p ON p.token = t.no AND p.no = t.period",
         )
+        .bind(json(ids))
         .fetch_all(&mut *self.inner)
         .await?;
         rows.iter()

@@ -88,14 +88,16 @@ impl Tx {
         rows.iter().map(known_recipient).collect()
     }
 
-    /// The recipients of one token, those who were removed included.
+    /// The recipients of these tokens, those who were removed included.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn known_recipients_of(&mut self, token: i64) -> Result<Vec<KnownRecipient>> {
-        let sql = sqlx::AssertSqlSafe(format!("{RECIPIENTS} WHERE token = $1 ORDER BY key"));
+    pub async fn known_recipients_of(&mut self, tokens: &[i64]) -> Result<Vec<KnownRecipient>> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{RECIPIENTS} WHERE token IN (SELECT value FROM json_each($1)) ORDER BY token, key"
+        ));
         let rows = sqlx::query(sql)
-            .bind(token)
+            .bind(json(tokens))
             .fetch_all(&mut *self.inner)
             .await?;
         rows.iter().map(known_recipient).collect()

@@ -143,7 +143,7 @@ pub async fn adopt(
         let acts = merge::acts(&folded, &recorded, &rules.terms());
         carry_out(&mut tx, &hand, token, acts).await?;
     }
-    let recipients = tx.known_recipients_of(no).await?;
+    let recipients = tx.known_recipients_of(&[no]).await?;
     match commit {
         Commit::Yes => tx.commit().await?,
         Commit::No => tx.rollback().await?,

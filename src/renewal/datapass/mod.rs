@@ -19,7 +19,7 @@ use crate::domain::datapass::merge::{
 use crate::domain::datapass::{Contact, Event, Kind};
 use crate::domain::lifecycle::{News, State, Who};
 use crate::domain::token::Role;
-use crate::renewal::reconcile::take_back_what_is_not_due;
+use crate::renewal::undue::take_back_what_is_not_due;
 use crate::renewal::verbs::{self, Hand, Renewal, Verb};
 use crate::store::datapass::{Arrival, Numbered};
 use crate::store::error::Result;
@@ -156,7 +156,7 @@ async fn recorded(tx: &mut Tx, token: &Numbered, all: &[Numbered]) -> Result<Rec
     let taken_off = tx
         .taken_off_by_others(token.no, &Who::Webhook.to_string())
         .await?;
-    let people = tx.known_recipients_of(token.no).await?;
+    let people = tx.known_recipients_of(&[token.no]).await?;
     let known = |r: KnownRecipient| Known {
         by: match r.origin {
             RecipientOrigin::Webhook => Speaker::DataPass,
@@ -244,7 +244,7 @@ async fn change_people(
     if come.is_empty() && leave.is_empty() {
         return Ok(());
     }
-    let before = tx.known_recipients_of(token.no).await?;
+    let before = tx.known_recipients_of(&[token.no]).await?;
     let told = |key: &str| before.iter().find(|r| r.key == key);
     let (mut put, mut again, mut entries) = (Vec::new(), Vec::new(), Vec::new());
     let entry = |what, address: &str| Entry {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::domain::calendar::Calendar;
 use crate::domain::lifecycle::{State, Who};
 use crate::domain::token::Jti;
-use crate::renewal::reconcile::take_back_what_is_not_due;
+use crate::renewal::undue::take_back_what_is_not_due;
 use crate::store::error::{Result, StoreError};
 use crate::store::journal::Entry;
 use crate::store::quiet::Said;

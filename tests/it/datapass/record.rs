@@ -61,7 +61,7 @@ async fn seen(store: &Store, id: &str) -> Seen {
     let said = store.said(token.no).await.unwrap();
     let filed = said.iter().find_map(|s| s.filed_at);
     let mut tx = store.begin().await.unwrap();
-    let people = tx.known_recipients_of(token.no).await.unwrap();
+    let people = tx.known_recipients_of(&[token.no]).await.unwrap();
     tx.rollback().await.unwrap();
     Seen {
         state: token.state,
