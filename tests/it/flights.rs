@@ -60,38 +60,22 @@ async fn backlog(script: Script, settings: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_leaves_once_in_flights() {
-    backlog(
-        Script::new().with("PIPELINING"),
-        "connections = 4\nflight = 16",
-    )
-    .await;
+    backlog(Script::new().pipelining(), "connections = 4\nflight = 16").await;
     backlog(Script::new(), "connections = 4\nflight = 16").await;
-    backlog(
-        Script::new().with("PIPELINING"),
-        "connections = 1\nflight = 1000",
-    )
-    .await;
-    backlog(
-        Script::new().with("PIPELINING"),
-        "connections = 4\nflight = 1",
-    )
-    .await;
+    backlog(Script::new().pipelining(), "connections = 1\nflight = 1000").await;
+    backlog(Script::new().pipelining(), "connections = 4\nflight = 1").await;
 }
 
 #[tokio::test]
 async fn a_backlog_leaves_on_a_single_thread() {
-    backlog(
-        Script::new().with("PIPELINING"),
-        "connections = 4\nflight = 16",
-    )
-    .await;
+    backlog(Script::new().pipelining(), "connections = 4\nflight = 16").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_in_a_flight_is_its_own_mails_only() {
     let server = SmtpServer::start(
         Script::new()
-            .with("PIPELINING")
+            .pipelining()
             .to("r3@ville.example", Act::Reply("550 5.1.1 gone"))
             .to("r17@ville.example", Act::Reply("451 4.3.0 later"))
             .to("r31@ville.example", Act::Reply("552 5.2.2 full")),
@@ -117,7 +101,7 @@ async fn a_refusal_in_a_flight_is_its_own_mails_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_behind_a_lost_reply_returns_at_once() {
-    let server = SmtpServer::start(Script::new().with("PIPELINING").first(
+    let server = SmtpServer::start(Script::new().pipelining().first(
         1,
         Phase::Dot,
         Act::TakeAndDrop,
@@ -145,11 +129,7 @@ async fn what_comes_behind_a_lost_reply_returns_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_goes_away_charges_no_mail_of_a_flight() {
-    let server = SmtpServer::start(Script::new().with("PIPELINING").first(
-        1,
-        Phase::Mail,
-        Act::Drop,
-    ));
+    let server = SmtpServer::start(Script::new().pipelining().first(1, Phase::Mail, Act::Drop));
     let everyone = people(40, "ville.example");
     let settings = "connections = 2\nflight = 16";
     let mut town = Town::start(&config(&server, settings, &everyone), at(MORNING)).await;
@@ -163,7 +143,7 @@ async fn a_relay_that_goes_away_charges_no_mail_of_a_flight() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_domain_that_does_not_answer_holds_up_nobody() {
-    let mut script = Script::new().with("PIPELINING");
+    let mut script = Script::new().pipelining();
     let asleep = people(3, "endormi.example");
     for one in &asleep {
         script = script.to(one, Act::Hang);
@@ -187,7 +167,7 @@ async fn a_domain_that_does_not_answer_holds_up_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_answers_for_no_domain_is_out_of_reach() {
-    let server = SmtpServer::start(Script::new().with("PIPELINING").at(Phase::Rcpt, Act::Hang));
+    let server = SmtpServer::start(Script::new().pipelining().at(Phase::Rcpt, Act::Hang));
     let everyone: Vec<String> = (0..6).map(|n| format!("r@ville{n}.example")).collect();
     let settings = "connections = 3";
     let town = Town::start(&config(&server, settings, &everyone), at(MORNING)).await;

@@ -272,10 +272,11 @@ async fn in_each_phase(act: Act, deadlines: Deadlines) -> Vec<(Phase, String)> {
 
 fn at_the_dot_in_doubt(told: &[(Phase, String)], elsewhere: &str) {
     for (phase, outcome) in told {
-        let expected = if *phase == Phase::Dot {
-            "in doubt"
-        } else {
-            elsewhere
+        let expected = match phase {
+            Phase::Dot => "in doubt",
+            // Most likely the relay waits for that domain's server.
+            Phase::Rcpt if elsewhere == "Timeout" => "Unanswered",
+            _ => elsewhere,
         };
         assert_eq!(outcome, expected, "{phase:?}");
     }

@@ -115,6 +115,7 @@ fn own(way: Way, phase: Phase, manner: Manner, rides: bool) -> &'static [&'stati
         (Way::AnswerAndDrop, Starttls) => &["Dropped", "Tls"],
         (Way::AnswerAndDrop, Data) => &["Dropped", "in doubt"],
         (_, Dot) => &["in doubt"],
+        (Way::Hang | Way::Drip, Rcpt) => &["Unanswered"],
         (Way::Hang | Way::Drip, _) => &["Timeout"],
         (Way::Drop | Way::DropAll | Way::AnswerAndDrop, _) => &["Dropped"],
         (Way::Misplaced | Way::Garbage | Way::Oversized | Way::Unasked, _) => &["Protocol"],
