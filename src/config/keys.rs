@@ -90,6 +90,7 @@ pub const KEYS: &[Key] = &[
     set("mail", "directory", "\"outbox\"", "where transport file puts the mails", "où le transport file met les courriels"),
     set("mail", "sendmail", "\"/usr/sbin/sendmail\"", "the program of transport sendmail", "le programme du transport sendmail"),
     free("mail", "rate", "\"60/min\"", "mails at most in a second, minute or hour", "courriels au plus par seconde, minute ou heure"),
+    free("mail", "per_domain", "{ \"*\" = \"60/min\", \"gmail.com\" = \"20/min\" }", "the same to one domain: one rate for each, or by name", "de même vers un domaine : un débit pour chacun, ou par nom"),
     free("mail", "storm", "50", "late mails that may leave at once; more wait for a person (0: no limit)", "courriels en retard qui peuvent partir d’un coup ; au-delà, une personne décide (0 : sans limite)"),
     free("mail", "templates", "\"templates\"", "a directory of templates that replace the built-in ones", "un répertoire de modèles qui remplacent ceux d’origine"),
     free("mail", "bounces", "{ maildir = \"/var/mail/jetond\" }", "where what comes back of mails is read", "où est lu ce qui revient des courriels"),

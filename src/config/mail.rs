@@ -10,7 +10,7 @@ use crate::config::scalar::Value;
 use crate::config::secret::{self, Need};
 use crate::config::settings::stand_in;
 use crate::config::values::{host, rate};
-use crate::config::{Auth, Deadlines, Mail, Network, Smtp, Tls, Transport};
+use crate::config::{Auth, Deadlines, Mail, Network, PerDomain, Smtp, Tls, Transport, quota};
 use crate::domain::address::Mailbox;
 use crate::domain::language::{Invalid, text};
 
@@ -42,6 +42,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> M
             from: nobody(),
             transport: to_directory(directory),
             rate: None,
+            per_domain: PerDomain::default(),
             storm: None,
             templates: None,
             bounces: None,
@@ -67,6 +68,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> M
         from,
         transport,
         rate: table.get("rate").and_then(|v| v.parsed(report, rate)),
+        per_domain: quota::read(&table, report),
         storm,
         templates,
     }

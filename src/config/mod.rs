@@ -17,6 +17,7 @@ mod keys;
 mod load;
 mod mail;
 mod people;
+mod quota;
 mod reader;
 mod rewrite;
 mod scalar;
@@ -36,6 +37,7 @@ pub use glance::{Glance, glance};
 pub use health::beacon;
 pub use keys::{KEYS, Key};
 pub use load::{DEFAULT_FILES, Loaded, Rejected, Surroundings, default_file, language_of, load};
+pub use quota::PerDomain;
 pub use source::Source;
 
 use std::net::{IpAddr, SocketAddr};
@@ -110,6 +112,8 @@ pub struct Mail {
     pub transport: Transport,
     /// At most so many mails in so much time; none by default.
     pub rate: Option<Rate>,
+    /// The same by the recipients' domains; none by default.
+    pub per_domain: PerDomain,
     /// More late mails than this at once are held; 0: never; `None`: the default, the larger of
     /// 50 and a fifth of the tokens.
     pub storm: Option<u32>,

@@ -5,13 +5,15 @@
     reason = "a helper of a test fails as the test would"
 )]
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use jetond::config::{
-    self, Colour, Config, Diagnostic, KEYS, Loaded, Network, Origin, Rejected, SecretSource,
-    Surroundings, Tls, Transport,
+    self, Colour, Config, Diagnostic, KEYS, Loaded, Network, Origin, PerDomain, Rejected,
+    SecretSource, Surroundings, Tls, Transport,
 };
 use jetond::domain::calendar::Days;
 use jetond::domain::language::Lang;
@@ -323,10 +325,48 @@ fn two_tokens_with_one_link_are_warned_about_with_both_places() {
     assert_eq!(loaded.config.tokens.len(), 2);
 }
 
+/// What is left of the rates, after this has been used within a minute.
+fn left(rates: &PerDomain, used: &[(&str, u32)]) -> (Option<u32>, BTreeMap<String, u32>) {
+    let used = used.iter().map(|(domain, n)| ((*domain).to_owned(), *n));
+    let minute = HashMap::from([(Duration::from_secs(60), used.collect())]);
+    let (default, by_domain) = rates.left(&minute);
+    (default, by_domain.into_iter().collect())
+}
+
+#[test]
+fn a_rate_by_domain_is_one_for_each_or_by_name() {
+    let with = |keys: &str| Place::with(format!("{LEAST}{keys}\n")).config().mail;
+    assert!(with("").per_domain.is_empty());
+
+    let each = with("per_domain = \"60/min\"").per_domain;
+    assert_eq!(each.rate("ville.example").unwrap().mails, 60);
+    let (default, used) = left(&each, &[("a.fr", 59), ("b.fr", 99)]);
+    assert_eq!(default, Some(60));
+    assert_eq!(
+        used,
+        [("a.fr".to_owned(), 1), ("b.fr".to_owned(), 0)].into()
+    );
+
+    let named = "[mail.per_domain]\n\"Été.fr\" = \"20/min\"\n\"b.fr\" = \"5/s\"";
+    let named = with(named).per_domain;
+    assert_eq!(named.rate("xn--t-9fab.fr").unwrap().mails, 20);
+    assert_eq!(named.rate("ville.example"), None, "any number");
+    assert_eq!(
+        named.spans(),
+        [Duration::from_secs(1), Duration::from_secs(60)]
+    );
+    let (default, of) = left(&named, &[("xn--t-9fab.fr", 3), ("b.fr", 9), ("c.fr", 9)]);
+    let all = [("b.fr".to_owned(), 5), ("xn--t-9fab.fr".to_owned(), 17)];
+    assert_eq!((default, of), (None, all.into()), "each in its own span");
+    let both = with("per_domain = { \"*\" = \"9/min\", \"a.fr\" = \"1/h\" }").per_domain;
+    assert_eq!(both.rate("b.fr").unwrap().mails, 9);
+    assert_eq!(both.rate("a.fr").unwrap().mails, 1);
+}
+
 #[test]
 fn a_relay_is_read_with_its_defaults() {
     let main = format!(
-        "{LEAST}transport = \"smtp\"\nrate = \"60/min\"\ntemplates = \"modeles\"
+        "{LEAST}transport = \"smtp\"\nrate = \"60/min\"\nper_domain = {{ \"*\" = \"9/s\" }}\ntemplates = \"modeles\"
 [mail.smtp]
 host = \"smtp.ville.example\"
 tls = \"implicit\"
@@ -352,11 +392,10 @@ timeouts = {{ dot = 60 }}
     assert_eq!(loaded.config.mail.rate.unwrap().mails, 60);
     let templates = loaded.config.mail.templates.as_ref().unwrap();
     assert_eq!(templates, &place.path().join("modeles"));
-    let port = loaded
-        .effective
-        .iter()
-        .find(|e| e.key == "mail.smtp.port")
-        .unwrap();
+    let row = |key| loaded.effective.iter().find(|e| e.key == key).unwrap();
+    let port = row("mail.smtp.port");
+    let per_domain = row("mail.per_domain").value.as_deref();
+    assert_eq!(per_domain, Some("{ \"*\" = \"9/s\" }"));
     assert_eq!(port.value.as_deref(), Some("465"));
 }
 

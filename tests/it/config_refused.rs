@@ -230,6 +230,33 @@ fn a_fault_of_the_mail_settings_has_its_place() {
         ),
         ("rate = 60", "4:8", "60/min"),
         ("rate = \"60 per minute\"", "4:8", "write it as \"60/min\""),
+        (
+            "per_domain = 60",
+            "4:14",
+            "per_domain = { \"*\" = \"60/min\"",
+        ),
+        ("per_domain = \"60\"", "4:14", "write it as \"60/min\""),
+        ("per_domain = {}", "4:14", "names no domain"),
+        (
+            "per_domain = { \"gmail.com\" = 20 }",
+            "4:30",
+            "must be a text",
+        ),
+        (
+            "per_domain = { \"*.gmail.com\" = \"20/min\" }",
+            "4:16",
+            "is not a domain: write it as \"gmail.com\"",
+        ),
+        (
+            "per_domain = { \"dsi@ville.fr\" = \"20/min\" }",
+            "4:16",
+            "is not a domain",
+        ),
+        (
+            "per_domain = { \"été.fr\" = \"2/s\", \"XN--T-9FAB.fr\" = \"1/s\" }",
+            "4:35",
+            "is the domain xn--t-9fab.fr, which stands here already",
+        ),
         ("storm = \"50\"", "4:9", "write 50, without quotes"),
         ("directory = \"\"", "4:13", "is empty"),
         ("contact = \"a@b.fr\"", "4:1", "at the top of the file"),

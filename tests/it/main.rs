@@ -19,6 +19,7 @@ mod deliverability;
 mod delivery;
 mod demo;
 mod documents;
+mod doubts;
 mod endurance;
 mod faults;
 mod flights;
