@@ -251,7 +251,7 @@ fn sender_of(
         connections,
         flight,
         rate: config.mail.rate,
-        per_domain: Default::default(),
+        per_domain: config.mail.per_domain.clone(),
         stopping,
     };
     Ok(Sender::new(clerk, dispatch))

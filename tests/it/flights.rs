@@ -142,6 +142,32 @@ async fn a_relay_that_goes_away_charges_no_mail_of_a_flight() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn quotas_of_domains_survive_a_restart_and_make_only_their_own_mails_wait() {
+    let server = SmtpServer::start(Script::new().pipelining());
+    let mut everyone = people(5, "ville.example");
+    everyone.extend(people(3, "agence.example"));
+    everyone.extend(people(4, "libre.example"));
+    let config = config(&server, "connections = 2", &everyone).replace(
+        "transport = \"smtp\"",
+        "transport = \"smtp\"\nper_domain = { \"*\" = \"2/min\", \"libre.example\" = \"100/min\" }",
+    );
+    let mut town = Town::start(&config, at(MORNING)).await;
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        let step = town.pass().await;
+        assert!(!step.is_troubled());
+        sent.push(step.sent);
+        // Neither a restart nor half a minute gives anybody more.
+        town.start_again().await;
+        town.now += chrono::Duration::seconds(30);
+        assert_eq!(town.pass().await.sent, 0);
+        town.now += chrono::Duration::seconds(30);
+    }
+    assert_eq!(sent, [8, 3, 1, 0]);
+    assert_eq!(taken(&server).len(), 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_domain_that_does_not_answer_holds_up_nobody() {
     let mut script = Script::new().pipelining();
     let asleep = people(3, "endormi.example");

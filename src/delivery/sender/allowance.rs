@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use chrono::{DateTime, Duration, Utc};
 
 use super::Shop;
-use crate::config::Rate;
 use crate::store::error::Result;
 use crate::store::outbox::Bounds;
 
@@ -79,7 +78,7 @@ impl Shop {
         let mails = match self.rate {
             None => None,
             Some(rate) => {
-                let used = self.clerk.store.used_since(begin(rate, now)).await?;
+                let used = self.clerk.store.used_since(before(now, rate.per)).await?;
                 Some(rate.mails.saturating_sub(used))
             }
         };
@@ -101,54 +100,21 @@ impl Shop {
 
     /// What the quotas of domains leave.
     async fn domains(&self, now: DateTime<Utc>) -> Result<Bounds> {
-        let mut bounds = Bounds {
-            default: self.per_domain.default_rate().map(|rate| rate.mails),
-            by_domain: HashMap::new(),
-        };
+        let mut used = HashMap::new();
         for span in self.per_domain.spans() {
-            let used = self.clerk.store.used_by_domain_since(now - span).await?;
-            for (domain, used) in used {
-                if let Some(rate) = self.per_domain.of(&domain)
-                    && width(rate) == span
-                {
-                    let left = rate.mails.saturating_sub(used);
-                    bounds.by_domain.insert(domain, left);
-                }
-            }
+            let by_domain = self
+                .clerk
+                .store
+                .used_by_domain_since(before(now, span))
+                .await?;
+            used.insert(span, by_domain);
         }
-        for (domain, rate) in self.per_domain.named() {
-            bounds
-                .by_domain
-                .entry(domain.to_owned())
-                .or_insert(rate.mails);
-        }
-        Ok(bounds)
+        let (default, by_domain) = self.per_domain.left(&used);
+        Ok(Bounds { default, by_domain })
     }
 }
 
-fn begin(rate: Rate, now: DateTime<Utc>) -> DateTime<Utc> {
-    now - width(rate)
-}
-
-/// The window over which a quota counts.
-fn width(rate: Rate) -> Duration {
-    Duration::from_std(rate.per).unwrap_or(Duration::hours(1))
-}
-
-/// TODO stand-in
-#[derive(Debug, Clone, Default)]
-pub struct PerDomain;
-impl PerDomain {
-    fn default_rate(&self) -> Option<Rate> {
-        None
-    }
-    fn of(&self, _: &str) -> Option<Rate> {
-        None
-    }
-    fn spans(&self) -> Vec<Duration> {
-        Vec::new()
-    }
-    fn named(&self) -> Vec<(&str, Rate)> {
-        Vec::new()
-    }
+/// The beginning of a window over which a quota counts.
+fn before(now: DateTime<Utc>, span: std::time::Duration) -> DateTime<Utc> {
+    now - Duration::from_std(span).unwrap_or(Duration::hours(1))
 }

@@ -75,11 +75,11 @@ impl Shop {
     /// A mail that cannot be composed, or was in doubt too often, is for a person to look at.
     pub(super) fn parked(
         &self,
-        hopeless: Hopeless,
+        hopeless: Box<Hopeless>,
         matter: &Matter,
         now: chrono::DateTime<chrono::Utc>,
     ) -> (Settled, Vec<NewNote>) {
-        let Hopeless { mail, why } = hopeless;
+        let Hopeless { mail, why } = *hopeless;
         tracing::error!(mail = mail.no, %why, "a mail cannot leave; it is parked");
         let notes = self.notes(Trouble::Parked, &mail, matter, &why, now);
         let settled = settled(&mail, Entered::No, Settlement::Parked, why);

@@ -85,14 +85,12 @@ impl Shop {
         ready: Ready,
         matter: &Arc<Matter>,
         since: DateTime<Utc>,
-    ) -> Result<Job, Hopeless> {
+    ) -> Result<Job, Box<Hopeless>> {
         let Ready { mail, addressed } = ready;
         if mail.doubts > retry::DOUBT_REPEATS {
             let why = "in doubt too often: each time the reply was lost, or the sender ended";
-            return Err(Hopeless {
-                mail,
-                why: why.to_owned(),
-            });
+            let why = why.to_owned();
+            return Err(Box::new(Hopeless { mail, why }));
         }
         let drafted = addressed.and_then(|addressed| {
             let letter = self.draft(&mail, &addressed)?;
@@ -108,7 +106,7 @@ impl Shop {
                 since,
                 entered: Entered::No,
             }),
-            Err(why) => Err(Hopeless { mail, why }),
+            Err(why) => Err(Box::new(Hopeless { mail, why })),
         }
     }
 

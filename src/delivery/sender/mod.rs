@@ -20,8 +20,7 @@ use std::time::Instant;
 use chrono::{DateTime, Duration, Utc};
 use tokio_util::sync::CancellationToken;
 
-use self::allowance::PerDomain;
-use crate::config::{Rate, Transport};
+use crate::config::{PerDomain, Rate, Transport};
 use crate::delivery::clerk::Clerk;
 use crate::delivery::compose::Templates;
 use crate::delivery::footing::Footing;
