@@ -81,7 +81,9 @@ pub(super) fn read(table: &Table<'_>, report: &mut Report) -> PerDomain {
         };
     };
     let mut read = PerDomain::default();
-    for (name, of) in entries.entries {
+    let mut written: Vec<_> = entries.entries.iter().collect();
+    written.sort_by_key(|(name, _)| name.span().start);
+    for (name, of) in written {
         let written: &str = name.get_ref();
         let span = entries.file.span(name.span());
         if !is_safe(written, &span, report) {

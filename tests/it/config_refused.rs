@@ -254,7 +254,7 @@ fn a_fault_of_the_mail_settings_has_its_place() {
         ),
         (
             "per_domain = { \"été.fr\" = \"2/s\", \"XN--T-9FAB.fr\" = \"1/s\" }",
-            "4:35",
+            "4:34",
             "is the domain xn--t-9fab.fr, which stands here already",
         ),
         ("storm = \"50\"", "4:9", "write 50, without quotes"),
