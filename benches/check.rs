@@ -1,6 +1,7 @@
 //! `jetond check` of a file of 10,000 tokens; goal: under 1 s.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+#[expect(dead_code, reason = "another benchmark uses the rest")]
 mod support;
 
 use support::{TO_FILES, date, head, jetond, median, ms, person, place, ratio, timed, token};

@@ -1,8 +1,13 @@
-//! What the benchmarks share: configurations of any size, medians, small tables.
+//! What the benchmarks share: configurations of any size, medians, small tables; and, in files of
+//! their own, Postfix's tools, what stands between two programs, and the whole path of due mails.
+
+pub(crate) mod backlog;
+pub(crate) mod between;
+pub(crate) mod postfix;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
@@ -74,6 +79,25 @@ pub(crate) fn jetond(file: &Path, arguments: &[&str]) -> Duration {
     started.elapsed()
 }
 
+/// A process that does not outlive its owner.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
+/// A figure of `/proc/PID/status`, in kB; `None` once the process has ended.
+pub(crate) fn kilobytes(process: u32, key: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
 /// How long something takes.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let started = Instant::now();
@@ -86,6 +110,11 @@ pub(crate) fn median(times: &[Duration]) -> Duration {
     let mut times = times.to_vec();
     times.sort_unstable();
     times[times.len() / 2]
+}
+
+/// How many a second.
+pub(crate) fn rate(count: u32, time: Duration) -> f64 {
+    f64::from(count) / time.as_secs_f64()
 }
 
 /// Milliseconds, for tables.

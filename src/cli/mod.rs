@@ -188,6 +188,17 @@ pub fn main() -> ExitCode {
     run_with(std::env::args_os())
 }
 
+/// What runs the program: two threads, whatever the machine has.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
 fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
@@ -209,11 +220,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         out: Out::new(cli.json, lang),
         opened: Vec::new(),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => {
             let failure = Failure::unexpected(&e.to_string());
