@@ -64,12 +64,95 @@ pub enum Fault {
     NoBody,
 }
 
+/// The longest line with its CRLF.
+const LONGEST_WHOLE: usize = LONGEST + 2;
+
 /// Checks a whole message as it goes into DATA, before dot-stuffing. UTF-8 may stand only in
 /// the headers that name addresses, and is sent only with SMTPUTF8.
 ///
 /// # Errors
 /// The first fault.
 pub fn check_bytes(message: &[u8]) -> Result<(), Fault> {
+    if is_sound(message) {
+        Ok(())
+    } else {
+        find_fault(message)
+    }
+}
+
+/// Whether a message in ASCII has no fault, seen many bytes at once. `false` says nothing.
+fn is_sound(message: &[u8]) -> bool {
+    let Some(header) = memchr::memmem::find(message, b"\r\n\r\n").map(|at| &message[..at + 2])
+    else {
+        return false;
+    };
+    message.first() != Some(&b'\n')
+        && message.ends_with(b"\r\n")
+        && holds_lines_of_text(message)
+        && lines_are_short(message)
+        && is_sound_header(header)
+}
+
+/// Whether only printable ASCII, tabs and pairs of CR and LF stand here, but for the first and
+/// the last octet's neighbours. Without an early exit the compiler looks at many octets at once.
+fn holds_lines_of_text(message: &[u8]) -> bool {
+    let after = message.get(1..).unwrap_or_default();
+    message.iter().zip(after).fold(true, |sound, (&a, &b)| {
+        let text = a.wrapping_sub(b' ') < 0x5f;
+        let blank = (a == b'\t') | (a == b'\r') | (a == b'\n');
+        sound & (text | blank) & ((a == b'\r') == (b == b'\n'))
+    })
+}
+
+/// Whether each line is terminated, and short enough. From the start of a line on, as many bytes
+/// as the longest one has hold a line's end; the last one of them is the next start.
+fn lines_are_short(message: &[u8]) -> bool {
+    let mut rest = message;
+    while !rest.is_empty() {
+        let window = &rest[..rest.len().min(LONGEST_WHOLE)];
+        let Some(end) = memchr::memrchr(b'\n', window) else {
+            return false;
+        };
+        rest = &rest[end + 1..];
+    }
+    true
+}
+
+/// Whether these lines of printable ASCII are headers, each of [`ONCE`] once.
+fn is_sound_header(header: &[u8]) -> bool {
+    let mut seen = [0_u8; ONCE.len()];
+    let (mut rest, mut started) = (header, false);
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let line = rest[..end].strip_suffix(b"\r").unwrap_or_default();
+        rest = &rest[end + 1..];
+        if line.contains(&b'\t') {
+            return false;
+        }
+        if line.first() == Some(&b' ') {
+            if !started || line.iter().all(|b| *b == b' ') {
+                return false;
+            }
+            continue;
+        }
+        let Some(name) = memchr::memchr(b':', line).map(|colon| &line[..colon]) else {
+            return false;
+        };
+        if name.is_empty() || name.contains(&b' ') {
+            return false;
+        }
+        started = true;
+        let once = ONCE
+            .iter()
+            .position(|o| o.len() == name.len() && o.as_bytes().eq_ignore_ascii_case(name));
+        if let Some(i) = once {
+            seen[i] = seen[i].saturating_add(1);
+        }
+    }
+    rest.is_empty() && seen.iter().all(|times| *times == 1)
+}
+
+/// The first fault.
+fn find_fault(message: &[u8]) -> Result<(), Fault> {
     let mut lines = lines_of(message)?.into_iter().enumerate();
     let mut seen = [0; ONCE.len()];
     let mut may_be_utf8 = false;
@@ -100,10 +183,6 @@ pub fn check_bytes(message: &[u8]) -> Result<(), Fault> {
     }
     for (at, line) in lines {
         let may_stand = |b: &u8| matches!(b, b'\t' | 0x20..=0x7e);
-        // Without an early exit the compiler looks at many octets at once.
-        if line.iter().fold(true, |sound, b| sound & may_stand(b)) {
-            continue;
-        }
         if let Some(&octet) = line.iter().find(|b| !may_stand(b)) {
             return Err(Fault::Octet {
                 line: at + 1,
@@ -163,7 +242,50 @@ fn check_header_octets(line: &[u8], number: usize, may_be_utf8: bool) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Good messages, with a few of their bytes changed, taken away or added.
+    fn nearly_good() -> impl Strategy<Value = Vec<u8>> {
+        let bytes = prop::sample::select(b"\r\n \t:xA.=\x00\x1f\x7f\x80\xc3\xff".to_vec());
+        let change = (any::<prop::sample::Index>(), bytes, 0..3_u8, 1..4_usize);
+        let long = prop_oneof![3 => 0..3_usize, 1 => 980..1010_usize];
+        let changes = prop::collection::vec(change, 0..4);
+        (changes, long.clone(), long, any::<bool>()).prop_map(|(changes, header, body, ends)| {
+            let long = |n| "y".repeat(n);
+            let good = GOOD
+                .replace("x\r\n y", &format!("{}\r\n y", long(header)))
+                .replace("body", &format!("one\r\n\r\n{}\r\ntwo", long(body)));
+            let mut message = good.into_bytes();
+            if !ends {
+                message.truncate(message.len() - 2);
+            }
+            for (at, byte, how, times) in changes {
+                let at = at.index(message.len());
+                match how {
+                    0 => message[at] = byte,
+                    1 => drop(message.drain(at..(at + times).min(message.len() - 1))),
+                    _ => drop(message.splice(at..at, std::iter::repeat_n(byte, times))),
+                }
+            }
+            message
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn the_quick_look_takes_nothing_for_sound_that_is_not(message in nearly_good()) {
+            let fault = find_fault(&message).err();
+            if is_sound(&message) {
+                prop_assert_eq!(fault, None);
+            } else if message.is_ascii() && !message.contains(&b'\t') {
+                prop_assert!(fault.is_some(), "{:?}", String::from_utf8_lossy(&message));
+            }
+        }
+    }
 
     const GOOD: &str = "From: a@b.example\r\nTo: c@d.example\r\nSubject: x\r\n y\r\n\
         Date: Sun, 22 Nov 2026 09:00:00 +0100\r\nMessage-ID: <1@b.example>\r\n\
