@@ -20,6 +20,9 @@ const FIRST_MARK: u32 = 0xf_0000;
 /// … and their number: to the end of that plane's private use.
 const MARKS: u32 = 0xfffd;
 
+/// Room for what a mail alone says.
+const OWN: usize = 6 * 1024;
+
 /// What stands for the value with this number while a form is made; `None`: there are too many.
 pub(super) fn mark(number: usize) -> Option<char> {
     let number = u32::try_from(number).ok().filter(|n| *n <= MARKS)?;
@@ -119,7 +122,7 @@ impl Making {
             plain::wrap(line, &mut wrapped);
             self.shared(|out| {
                 for line in wrapped.lines() {
-                    quoted::line(out, line, Escape::Nothing);
+                    quoted::line(out, line);
                 }
             });
             return;
@@ -142,7 +145,7 @@ impl Making {
     fn html(&mut self, line: &str) -> Option<()> {
         let parts = parts(line);
         if let [Part::Words(said)] = parts.as_slice() {
-            self.shared(|out| quoted::line(out, said, Escape::Nothing));
+            self.shared(|out| quoted::line(out, said));
             return Some(());
         }
         let says = |p: &Part<'_>| matches!(p, Part::Words(said) if !said.trim().is_empty());
@@ -212,12 +215,12 @@ pub(super) fn prepare(text: &str, html: &str, lang: &str) -> Option<Prepared> {
 }
 
 impl Prepared {
-    /// A mail of this shape: its headers up to those of the frame, its boundary, and its values
-    /// in place of the marks. Answers the bytes, and those of them that are its own. `None`: a
-    /// value would not come through wrapping and trimming as it is.
+    /// A mail of this shape: its own headers, its boundary, and its values in place of the
+    /// marks. Answers the bytes, and those of them that are its own. `None`: a value would not
+    /// come through wrapping and trimming as it is.
     pub(super) fn fill(
         &self,
-        headers: Vec<u8>,
+        headers: impl FnOnce(&mut Vec<u8>),
         boundary: &str,
         values: &[Cow<'_, str>],
     ) -> Option<(Vec<u8>, Vec<u8>)> {
@@ -232,15 +235,17 @@ impl Prepared {
             quoted::encode(&mut encoded, &values[number], Escape::Html);
             places[number] = from..encoded.len();
         }
+        let mut bytes = Vec::with_capacity(self.form.shared.len() + OWN);
+        headers(&mut bytes);
         let mut filling = Filling {
             shared: &self.form.shared,
-            bytes: headers,
+            bytes,
             seams: Seams::default(),
             column: 0,
-            line: String::new(),
-            wrapped: String::new(),
+            line: String::with_capacity(512),
+            wrapped: String::with_capacity(512),
+            encoded: Vec::with_capacity(512),
         };
-        filling.bytes.reserve(self.form.shared.len() + 8192);
         filling.seams.own(filling.bytes.len());
         for step in &self.steps {
             match step {
@@ -298,6 +303,7 @@ struct Filling<'a> {
     column: usize,
     line: String,
     wrapped: String,
+    encoded: Vec<u8>,
 }
 
 impl Filling<'_> {
@@ -360,12 +366,12 @@ impl Filling<'_> {
         }
         let before = self.bytes.len();
         if width <= WIDTH {
-            quoted::line(&mut self.bytes, &self.line, Escape::Nothing);
+            quoted::line_by(&mut self.bytes, &self.line, &mut self.encoded);
         } else {
             self.wrapped.clear();
             plain::wrap(&self.line, &mut self.wrapped);
             for line in self.wrapped.lines() {
-                quoted::line(&mut self.bytes, line, Escape::Nothing);
+                quoted::line_by(&mut self.bytes, line, &mut self.encoded);
             }
         }
         self.seams.own(self.bytes.len() - before);

@@ -1,12 +1,12 @@
 //! `mailto:` links (RFC 6068): replies and forwards that are ready to send.
 
-use std::fmt::Write as _;
-
 use crate::domain::address::Address;
 
 /// A link that opens a mail to `to` (`None`: the reader chooses) with a subject and a body.
 pub(super) fn mailto(to: Option<&Address>, subject: &str, body: &str) -> String {
-    let mut link = String::from("mailto:");
+    let room = 3 * (subject.len() + body.len()) + 128;
+    let mut link = String::with_capacity(room.min(2048));
+    link.push_str("mailto:");
     if let Some(to) = to {
         push_encoded(&mut link, to.local());
         link.push('@');
@@ -19,17 +19,25 @@ pub(super) fn mailto(to: Option<&Address>, subject: &str, body: &str) -> String 
         link.push_str(field);
         link.push('=');
         // RFC 6068 §5: a line break in a body is CRLF.
-        push_encoded(&mut link, &value.replace('\n', "\r\n"));
+        for (i, line) in value.split('\n').enumerate() {
+            if i > 0 {
+                link.push_str("%0D%0A");
+            }
+            push_encoded(&mut link, line);
+        }
     }
     link
 }
 
 fn push_encoded(out: &mut String, s: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in s.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             out.push(char::from(byte));
         } else {
-            let _ = write!(out, "%{byte:02X}");
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
         }
     }
 }

@@ -77,11 +77,15 @@ pub(super) fn bytes(
 }
 
 /// The headers that no two mails share, as [`bytes`] writes them.
-pub(super) fn headers(envelope: &Envelope, subject: &str, calendar: &Calendar) -> Vec<u8> {
-    let mut headers = Vec::with_capacity(24 * 1024);
+pub(super) fn push_headers(
+    out: &mut Vec<u8>,
+    envelope: &Envelope,
+    subject: &str,
+    calendar: &Calendar,
+) {
     let mut set = |name: &str, value: &str| {
         for part in [name, ": ", value, "\r\n"] {
-            headers.extend_from_slice(part.as_bytes());
+            out.extend_from_slice(part.as_bytes());
         }
     };
     set("Date", &date(envelope, calendar));
@@ -90,7 +94,6 @@ pub(super) fn headers(envelope: &Envelope, subject: &str, calendar: &Calendar) -
     set("Reply-To", &envelope.contact.on_the_wire());
     set("Subject", &encode::unstructured("Subject", subject));
     set("Message-ID", &message_id(envelope));
-    headers
 }
 
 /// What stands around those headers, the boundaries and the parts in the mails of a language:

@@ -11,7 +11,7 @@
 //! out. Sources are handed to [`Templates::with_overrides`]; whoever reads the files then calls
 //! [`Templates::proof`], which composes every kind of mail. A file with a fault is refused there,
 //! with its name and line, and no mail is composed from it. What templates are given is
-//! documented on the fields of the types in `view`.
+//! documented on the fields of the types in `view` and `note`.
 
 pub mod check;
 mod encode;
@@ -21,6 +21,7 @@ mod forms;
 pub mod letter;
 mod mailto;
 mod message;
+mod note;
 mod plain;
 mod proof;
 mod prose;
@@ -39,6 +40,7 @@ use crate::delivery::compose::check::{Fault, check_bytes};
 use crate::delivery::compose::forms::Forms;
 use crate::delivery::compose::letter::{Composed, Draft, Envelope, Letter};
 pub use crate::delivery::compose::template::TemplateError;
+use crate::delivery::compose::view::Detail;
 use crate::domain::body::Body;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::Lang;
@@ -179,9 +181,10 @@ impl Templates {
             return None;
         };
         let forms = self.forms.as_ref()?;
-        let view = view::reminder(&reminder.tokens, envelope, calendar, subject);
+        let detail = Detail::of(&reminder.tokens);
+        let view = view::reminder(&reminder.tokens, envelope, calendar, subject, detail);
         let (prepared, values) = forms.of(&self.env, view)?;
-        let headers = message::headers(envelope, subject, calendar);
+        let headers = |out: &mut Vec<u8>| message::push_headers(out, envelope, subject, calendar);
         let boundary = message::boundary(&envelope.message_id);
         let (bytes, own) = prepared.fill(headers, &boundary, &values)?;
         let form = Arc::clone(&prepared.form);
@@ -197,11 +200,12 @@ impl Templates {
     ) -> Result<(String, String), TemplateError> {
         match letter {
             Letter::Reminder(reminder) => {
-                let view = view::reminder(&reminder.tokens, envelope, calendar, subject);
+                let view =
+                    view::reminder(&reminder.tokens, envelope, calendar, subject, Detail::All);
                 template::render(&self.env, template::REMINDER, &view)
             }
-            Letter::Note(note) => {
-                let view = view::note(note, envelope, subject);
+            Letter::Note(said) => {
+                let view = note::view(said, envelope, subject);
                 template::render(&self.env, ("note.txt", "note.html"), &view)
             }
         }

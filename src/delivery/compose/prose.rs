@@ -222,18 +222,18 @@ pub(super) fn tidy_name(name: &str) -> Cow<'_, str> {
     tidy.into()
 }
 
-/// Whether a name is known at a glance to be tidy: printable ASCII without an apostrophe, letters
-/// of Latin-1 (U+00C0 to U+00FF, whose first byte is C3), nothing to trim, no beginning of a JWT.
+/// Whether a name is known at a glance to be tidy: letters and signs that European languages
+/// use, no apostrophe to set, no blank to trim, no beginning of a JWT.
 fn is_tidy(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let plain = |b: u8| matches!(b, b' '..=b'~') && b != b'\'';
-    let mut before = 0;
-    let known = bytes.iter().all(|&b| {
-        let known = plain(b) || b == 0xc3 || before == 0xc3;
-        before = b;
-        known
-    });
-    known && bytes.first() != Some(&b' ') && bytes.last() != Some(&b' ') && !name.contains("eyJ")
+    let tidy = |c: char| match c {
+        '\'' => false,
+        ' '..='~' | '\u{a1}'..='\u{24f}' | '\u{2010}'..='\u{2027}' => true,
+        _ => false,
+    };
+    name.chars().all(tidy)
+        && !name.starts_with(' ')
+        && !name.ends_with(' ')
+        && !name.contains("eyJ")
 }
 
 /// At most `max` characters, cut with an ellipsis where two graphemes meet.

@@ -110,10 +110,15 @@ pub(super) fn room(encoded: &[u8], column: usize, stand: Stand) -> usize {
 }
 
 /// Appends a whole line, with its soft breaks and its CRLF.
-pub(super) fn line(out: &mut Vec<u8>, text: &str, escape: Escape) {
-    let mut encoded = Vec::with_capacity(text.len() * 2);
-    encode(&mut encoded, text, escape);
-    seal(&mut encoded);
+pub(super) fn line(out: &mut Vec<u8>, text: &str) {
+    line_by(out, text, &mut Vec::with_capacity(text.len() * 2));
+}
+
+/// As [`line`], with room to encode it in.
+pub(super) fn line_by(out: &mut Vec<u8>, text: &str, encoded: &mut Vec<u8>) {
+    encoded.clear();
+    encode(encoded, text, Escape::Nothing);
+    seal(encoded);
     let mut rest = encoded.as_slice();
     loop {
         let (fits, after) = rest.split_at(room(rest, 0, Stand::Last));
@@ -188,7 +193,7 @@ mod tests {
             let whole = pieces.concat();
             let theirs = by_lettre(&format!("{whole}\n"));
             let mut ours = Vec::new();
-            line(&mut ours, &whole, Escape::Nothing);
+            line(&mut ours, &whole);
             prop_assert_eq!(&ours, &theirs);
             prop_assert_eq!(&in_pieces(&pieces), &theirs);
         }
@@ -200,7 +205,7 @@ mod tests {
             for end in ["", " ", "=", "é", "  ", "x\t", "=x", "é "] {
                 let text = format!("{}{end}", "x".repeat(length));
                 let mut ours = Vec::new();
-                line(&mut ours, &text, Escape::Nothing);
+                line(&mut ours, &text);
                 assert_eq!(ours, by_lettre(&format!("{text}\n")), "{text:?}");
             }
         }

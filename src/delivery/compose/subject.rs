@@ -54,8 +54,8 @@ fn frame(token: &TokenPart, envelope: &Envelope, calendar: &Calendar) -> Frame {
     let lang = envelope.lang;
     let urgency = Urgency::at(calendar, token.expires, envelope.now);
     let days_left = calendar.days_between(envelope.now, token.expires);
-    let date = prose::date(lang, calendar.date(token.expires));
-    let days = prose::days(lang, days_left);
+    let date = || prose::date(lang, calendar.date(token.expires));
+    let days = || prose::days(lang, days_left);
     let frame = |before: &str, after: String| Frame {
         before: before.to_owned(),
         after,
@@ -65,19 +65,22 @@ fn frame(token: &TokenPart, envelope: &Envelope, calendar: &Calendar) -> Frame {
         Lang::En => frame("Token ", format!(": renew before {date}")),
     };
     match urgency {
-        Urgency::Information => by_date(&date),
+        Urgency::Information => by_date(&date()),
         // Beyond a month a date says more than a number of days.
-        Urgency::Reminder if days_left > 30 => by_date(&date),
+        Urgency::Reminder if days_left > 30 => by_date(&date()),
         Urgency::Reminder => match lang {
             Lang::Fr => frame(
                 "Jeton ",
-                format!("\u{a0}: à renouveler, il expire dans {days}"),
+                format!("\u{a0}: à renouveler, il expire dans {}", days()),
             ),
-            Lang::En => frame("Token ", format!(": renew it, it expires in {days}")),
+            Lang::En => frame("Token ", format!(": renew it, it expires in {}", days())),
         },
         Urgency::Urgent => match lang {
-            Lang::Fr => frame("Urgent\u{a0}: le jeton ", format!(" expire dans {days}")),
-            Lang::En => frame("Urgent: token ", format!(" expires in {days}")),
+            Lang::Fr => frame(
+                "Urgent\u{a0}: le jeton ",
+                format!(" expire dans {}", days()),
+            ),
+            Lang::En => frame("Urgent: token ", format!(" expires in {}", days())),
         },
         Urgency::Tomorrow => match lang {
             Lang::Fr => frame("Demain\u{a0}: coupure de l’accès ", String::new()),
@@ -103,9 +106,9 @@ fn frame(token: &TokenPart, envelope: &Envelope, calendar: &Calendar) -> Frame {
         Urgency::Expired => match lang {
             Lang::Fr => frame(
                 "Accès coupé\u{a0}: le jeton ",
-                format!(" a expiré le {date}"),
+                format!(" a expiré le {}", date()),
             ),
-            Lang::En => frame("Access cut: token ", format!(" expired on {date}")),
+            Lang::En => frame("Access cut: token ", format!(" expired on {}", date())),
         },
     }
 }

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::delivery::compose::facts::{Fact, Kind, distinct, fact, facts, ids, person};
-use crate::delivery::compose::letter::{Envelope, Note, TokenPart};
+use crate::delivery::compose::letter::{Envelope, TokenPart};
 use crate::delivery::compose::mailto::mailto;
 use crate::delivery::compose::prose::{self, tidy_name};
 use crate::domain::calendar::Calendar;
-use crate::domain::language::{Lang, is_hazardous};
+use crate::domain::language::Lang;
 use crate::domain::ticket::Page;
 use crate::domain::token::Role;
 use crate::domain::urgency::Urgency;
@@ -116,25 +116,8 @@ impl<'a> PageView<'a> {
     }
 }
 
-/// The variables of `note.txt` and `note.html`.
-#[derive(Serialize)]
-pub(super) struct NoteView<'a> {
-    #[serde(flatten)]
-    frame: Frame<'a>,
-    paragraphs: Vec<Paragraph>,
-}
-
-#[derive(Serialize)]
-struct Paragraph {
-    words: String,
-    is_link: bool,
-    /// It stands over the next one.
-    is_heading: bool,
-    /// The entries, where the paragraph is a list.
-    items: Vec<String>,
-}
-
-fn frame<'a>(envelope: &'a Envelope, subject: &'a str) -> Frame<'a> {
+/// What every mail says, in this one.
+pub(super) fn frame<'a>(envelope: &'a Envelope, subject: &'a str) -> Frame<'a> {
     Frame {
         lang: envelope.lang.code(),
         subject: subject.into(),
@@ -144,40 +127,24 @@ fn frame<'a>(envelope: &'a Envelope, subject: &'a str) -> Frame<'a> {
     }
 }
 
-/// A note in the words of its language.
-pub(super) fn note<'a>(note: &Note, envelope: &'a Envelope, subject: &'a str) -> NoteView<'a> {
-    let paragraphs = note
-        .body
-        .iter()
-        .map(|p| paragraph(p.in_lang(envelope.lang)));
-    NoteView {
-        frame: frame(envelope, subject),
-        paragraphs: paragraphs.collect(),
-    }
+/// How much of a reminder's variables is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// All of them.
+    All,
+    /// Those that the built-in templates show of a single token; the others are there, and empty.
+    Single,
+    /// Those that they show of several.
+    Digest,
 }
 
-fn paragraph(said: &str) -> Paragraph {
-    let is_link = said.starts_with("https://")
-        && !said.contains(|c: char| c.is_whitespace() || is_hazardous(c));
-    if is_link {
-        return Paragraph {
-            words: said.to_owned(),
-            is_link,
-            is_heading: false,
-            items: Vec::new(),
-        };
-    }
-    let heading = said.strip_prefix("## ");
-    let items: Option<Vec<String>> = said
-        .lines()
-        .map(|line| Some(tidy_name(line.strip_prefix("- ")?).into_owned()))
-        .collect();
-    let lines: Vec<Cow<'_, str>> = heading.unwrap_or(said).lines().map(tidy_name).collect();
-    Paragraph {
-        words: lines.join("\n"),
-        is_link,
-        is_heading: heading.is_some(),
-        items: items.unwrap_or_default(),
+impl Detail {
+    /// What the built-in templates show of these tokens.
+    pub(super) fn of(tokens: &[TokenPart]) -> Self {
+        match tokens {
+            [_] => Self::Single,
+            _ => Self::Digest,
+        }
     }
 }
 
@@ -187,6 +154,7 @@ pub(super) fn reminder<'a>(
     envelope: &'a Envelope,
     calendar: &Calendar,
     subject: &'a str,
+    detail: Detail,
 ) -> ReminderView<'a> {
     let lang = envelope.lang;
     let cut = tokens.iter().filter(|t| envelope.now > t.expires).count();
@@ -196,7 +164,14 @@ pub(super) fn reminder<'a>(
     });
     let counted = |n: usize| (n > 0).then(|| prose::tokens(lang, n).into());
     let mine = tokens.iter().filter(|t| is_mine(t)).count();
-    let done_subject = done_subject(tokens, lang);
+    let paged = tokens.iter().all(|t| t.page.is_some());
+    let (done_subject, done_mailto) = if paged && detail != Detail::All {
+        (String::new(), String::new())
+    } else {
+        let subject = done_subject(tokens, lang);
+        let link = mailto(Some(&envelope.contact), &subject, "");
+        (subject, link)
+    };
     ReminderView {
         frame: frame(envelope, subject),
         dashboard: envelope.dashboard.as_str().into(),
@@ -214,12 +189,12 @@ pub(super) fn reminder<'a>(
         some_without_link: tokens.iter().any(|t| t.link.is_none()),
         used_by: distinct(tokens.iter().flat_map(|t| &t.used_by).map(|s| tidy_name(s))),
         facts: facts(tokens, envelope, calendar),
-        paged: tokens.iter().all(|t| t.page.is_some()),
-        done_mailto: mailto(Some(&envelope.contact), &done_subject, "").into(),
+        paged,
+        done_mailto: done_mailto.into(),
         done_subject: done_subject.into(),
         tokens: tokens
             .iter()
-            .map(|t| token(t, envelope, calendar, subject))
+            .map(|t| token(t, envelope, calendar, subject, detail))
             .collect(),
     }
 }
@@ -233,6 +208,7 @@ fn token<'a>(
     envelope: &'a Envelope,
     calendar: &Calendar,
     subject: &str,
+    detail: Detail,
 ) -> TokenView<'a> {
     let lang = envelope.lang;
     let urgency = Urgency::at(calendar, part.expires, envelope.now);
@@ -240,16 +216,15 @@ fn token<'a>(
     let when = prose::moment(lang, calendar, part.expires);
     let left = prose::left(lang, urgency, days_left);
     let filed = part.filed.map(|at| prose::date(lang, calendar.date(at)));
-    let state = state(part, lang, filed.as_deref());
-    let ids = ids(part, lang);
     let target = part.link.as_ref().unwrap_or(&envelope.dashboard).as_str();
-    let standing = match urgency {
-        Urgency::Expired => format!("{}{left}", lang.pick("access cut ", "accès coupé ")),
-        Urgency::Information
-        | Urgency::Reminder
-        | Urgency::Urgent
-        | Urgency::Tomorrow
-        | Urgency::Today => left.clone(),
+    let row = match detail {
+        Detail::All | Detail::Digest => row(part, lang, (urgency, &when, &left), filed.as_deref()),
+        Detail::Single => Row::default(),
+    };
+    let button = match detail {
+        Detail::Digest => Cow::default(),
+        Detail::All | Detail::Single if is_mine(part) => target.into(),
+        Detail::All | Detail::Single => forward(part, lang, urgency, &when, target, subject).into(),
     };
     TokenView {
         name: tidy_name(&part.name),
@@ -260,21 +235,50 @@ fn token<'a>(
         mine: is_mine(part),
         has_link: part.link.is_some(),
         target: target.into(),
-        button: if is_mine(part) {
-            target.into()
-        } else {
-            forward(part, lang, urgency, &when, target, subject).into()
-        },
+        button,
         demandeur: part.demandeur.as_ref().map(person),
         filed: filed.map(Cow::Owned),
         page: part.page.as_deref().map(PageView::at),
-        row: vec![
+        when: when.into(),
+        left: left.into(),
+        standing: row.standing,
+        state: row.state,
+        ids: row.ids,
+        row: row.facts,
+    }
+}
+
+/// What only a digest says of a token.
+#[derive(Default)]
+struct Row<'a> {
+    standing: Cow<'a, str>,
+    state: Cow<'a, str>,
+    ids: Vec<Cow<'a, str>>,
+    facts: Vec<Fact<'a>>,
+}
+
+fn row<'a>(
+    part: &'a TokenPart,
+    lang: Lang,
+    (urgency, when, left): (Urgency, &str, &str),
+    filed: Option<&str>,
+) -> Row<'a> {
+    let state = state(part, lang, filed);
+    let ids = ids(part, lang);
+    let standing = match urgency {
+        Urgency::Expired => format!("{}{left}", lang.pick("access cut ", "accès coupé ")),
+        Urgency::Information
+        | Urgency::Reminder
+        | Urgency::Urgent
+        | Urgency::Tomorrow
+        | Urgency::Today => left.to_owned(),
+    };
+    Row {
+        facts: vec![
             fact(lang, Kind::Expiry, format!("{when}, {standing}").into()),
             fact(lang, Kind::State, state.clone()),
             fact(lang, Kind::Reference, ids.join(", ").into()),
         ],
-        when: when.into(),
-        left: left.into(),
         standing: standing.into(),
         state,
         ids,
