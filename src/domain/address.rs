@@ -89,6 +89,10 @@ impl Address {
                 "{domain:?} n’est pas un nom de domaine"
             ));
         }
+        // An A-label is longer than what is written for it (RFC 5321 §4.5.3.1.3: 256 with < and >).
+        if local.len() + 1 + ascii_domain.len() > 254 {
+            return refuse(text!("it is too long", "elle est trop longue"));
+        }
         Ok(Self {
             written: written.to_owned(),
             at,
@@ -248,6 +252,13 @@ mod tests {
         assert_eq!(a.as_str(), "C.Martin@Ville.Example");
         assert_eq!(a, Address::parse("c.martin@ville.example").unwrap());
         assert_eq!(a.masked(), "C***@ville.example");
+    }
+
+    #[test]
+    fn an_address_that_is_too_long_once_its_domain_is_encoded_is_refused() {
+        let local = "x".repeat(60);
+        assert!(Address::parse(&format!("{local}@{}example", "é.".repeat(23))).is_ok());
+        assert!(Address::parse(&format!("{local}@{}example", "é.".repeat(24))).is_err());
     }
 
     #[test]

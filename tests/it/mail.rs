@@ -7,6 +7,7 @@
 mod content;
 mod drafts;
 mod hostile;
+pub(crate) mod mangled;
 mod overrides;
 mod snapshots;
 pub(crate) mod style;

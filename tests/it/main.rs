@@ -23,6 +23,7 @@ mod doubts;
 mod endurance;
 mod faults;
 mod flights;
+mod fuzz;
 mod heartbeat;
 mod hold_notes;
 mod in_flight;

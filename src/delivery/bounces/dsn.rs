@@ -27,7 +27,7 @@ pub struct Dsn {
 /// What became of the message for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fate {
-    /// The keys of the recipient's addresses, the original and the final one.
+    /// The keys of the recipient's addresses, the original and the final one: one at least.
     pub keys: Vec<String>,
     /// What was done.
     pub action: Action,
@@ -211,6 +211,9 @@ fn fate(fields: &Fields) -> Option<Fate> {
         .filter_map(|name| address(fields.get(name)?))
         .map(|address| address.key())
         .collect();
+    if keys.is_empty() {
+        return None;
+    }
     let action = fields.get("action")?;
     let status = fields.get("status").unwrap_or_default();
     let diagnostic = fields.get("diagnostic-code").unwrap_or_default();

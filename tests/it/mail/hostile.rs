@@ -38,7 +38,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 /// A name that the edge lets through: see `Mailbox::parse`.
-fn shown_name(name: &str) -> Option<String> {
+pub(super) fn shown_name(name: &str) -> Option<String> {
     let kept: String = name
         .chars()
         .filter(|c| !is_hazardous(*c) && !c.is_whitespace() || *c == ' ')
