@@ -299,9 +299,9 @@ async fn fill(path: &Path, due: usize) {
         .pragma("synchronous", "OFF");
     let pool = SqlitePool::connect_with(options).await.expect("the store");
     sqlx::query(
-        "INSERT INTO mail (message_id, kind, cause, recipient, address, state, urgency, created_at, next_at) \
+        "INSERT INTO mail (message_id, kind, cause, recipient, address, state, urgency, created_at, next_at, domain) \
          WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < $1) \
-         SELECT n || '@ville.example', 'reminder', '', r, r, 'queued', n % 8 * 15, 1700000000, 1700000000 + n % 1000 \
+         SELECT n || '@ville.example', 'reminder', '', r, r, 'queued', n % 8 * 15, 1700000000, 1700000000 + n % 1000, 'agence-' || (n % 97) || '.example' \
          FROM (SELECT n, 'personne.' || n || '@agence-' || (n % 97) || '.example' AS r FROM n)",
     )
     .bind(i64::try_from(due).expect("a number of mails"))

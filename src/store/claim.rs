@@ -182,8 +182,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Claims at most `limit` mails whose time has come, the most urgent first, and of each domain
-    /// no more than its bound.
+    /// As [`Tx::claim`], in a transaction of its own.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -194,32 +193,50 @@ impl Store {
         limit: i64,
         bounds: &Bounds,
     ) -> Result<Vec<Claimed>> {
+        let mut tx = self.begin().await?;
+        let claimed = tx.claim(wanted, now, limit, bounds).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+}
+
+impl Tx {
+    /// Claims at most `limit` mails whose time has come, the most urgent first, and of each domain
+    /// no more than its bound. Nothing of them may leave before this is committed.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn claim(
+        &mut self,
+        wanted: Wanted,
+        now: DateTime<Utc>,
+        limit: i64,
+        bounds: &Bounds,
+    ) -> Result<Vec<Claimed>> {
         let mut choice = Choice {
             left: bounds.clone(),
             mails: Vec::new(),
             limit: usize::try_from(limit).unwrap_or(0),
         };
-        let mut tx = self.begin().await?;
         match wanted {
-            Wanted::All => tx.choose(&mut choice, now).await?,
+            Wanted::All => self.choose(&mut choice, now).await?,
             Wanted::Kind(kind) => {
                 let due: Vec<Due> = sqlx::query_as(DUE_NOTES)
                     .bind(kind)
                     .bind(seconds(now))
-                    .fetch_all(&mut *tx.inner)
+                    .fetch_all(&mut *self.inner)
                     .await?;
                 choice.offer(&due);
             }
         }
         if choice.mails.is_empty() {
-            tx.rollback().await?;
             return Ok(Vec::new());
         }
         let rows = sqlx::query(CLAIM)
             .bind(seconds(now))
             .bind(json(&choice.mails))
             .bind(retry::LEASE.num_seconds())
-            .fetch_all(&mut *tx.inner)
+            .fetch_all(&mut *self.inner)
             .await?;
         let mut claimed: HashMap<i64, Claimed> = HashMap::with_capacity(rows.len());
         for row in &rows {
@@ -233,17 +250,11 @@ impl Store {
                 }
             }
         }
-        tx.read_in_flight(&mut claimed).await?;
-        tx.commit().await?;
-        Ok(choice
-            .mails
-            .iter()
-            .filter_map(|no| claimed.remove(no))
-            .collect())
+        self.read_in_flight(&mut claimed).await?;
+        let mails = choice.mails.iter();
+        Ok(mails.filter_map(|no| claimed.remove(no)).collect())
     }
-}
 
-impl Tx {
     /// Chooses among what is due, urgency by urgency.
     async fn choose(&mut self, choice: &mut Choice, now: DateTime<Utc>) -> Result<()> {
         if choice.limit == 0 {

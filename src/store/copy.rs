@@ -5,14 +5,6 @@ use std::path::Path;
 use crate::store::error::{Result, StoreError};
 use crate::store::{Reading, Store, known_schema};
 
-/// What is stored of a mail.
-macro_rules! mail_columns {
-    () => {
-        "no, message_id, kind, cause, recipient, address, state, urgency, created_at, next_at, fence, attempts, \
-         deferrals, deferred_since, doubts, doubt_at, carried, counted_at, settled_at, reply, subject, note"
-    };
-}
-
 /// The tables, referenced ones first. Of the bodies only those that may go out again.
 const COPIES: [&str; 18] = [
     "INSERT INTO main.setting SELECT * FROM source.setting",
@@ -22,14 +14,7 @@ const COPIES: [&str; 18] = [
     "INSERT INTO main.quiet SELECT * FROM source.quiet",
     "INSERT INTO main.news SELECT * FROM source.news",
     "INSERT INTO main.recipient SELECT * FROM source.recipient",
-    // A generated column cannot be written: every other one is named.
-    concat!(
-        "INSERT INTO main.mail (",
-        mail_columns!(),
-        ") SELECT ",
-        mail_columns!(),
-        " FROM source.mail"
-    ),
+    "INSERT INTO main.mail SELECT * FROM source.mail",
     "INSERT INTO main.form SELECT * FROM source.form",
     "INSERT INTO main.body SELECT b.* FROM source.mail m CROSS JOIN source.body b ON b.mail = m.no \
        WHERE m.doubts > 0 AND m.settled_at IS NULL",
@@ -117,13 +102,8 @@ mod tests {
         .unwrap();
         assert_eq!(tables.len(), COPIES.len());
         for table in tables {
-            let into = format!("INSERT INTO main.{table} ");
+            let into = format!("INSERT INTO main.{table} SELECT");
             assert!(COPIES.iter().any(|c| c.starts_with(&into)), "{table}");
         }
-        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info('mail')")
-            .fetch_all(&store.pool)
-            .await
-            .unwrap();
-        assert_eq!(columns, mail_columns!().split(", ").collect::<Vec<_>>());
     }
 }

@@ -64,7 +64,7 @@ const OPEN_AND_UNCOVERED: &str = "\
     SELECT t.id, n.stage, n.recipient, n.leaves_at, \
       (m.no IS NOT NULL AND m.next_at IS NULL) OR (m.no IS NULL AND NOT EXISTS \
         (SELECT 1 FROM mail o WHERE o.recipient = n.recipient AND o.kind = 'reminder' \
-           AND o.state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held'))) AS stranded \
+           AND o.settled_at IS NULL)) AS stranded \
     FROM notice n JOIN token t ON t.no = n.token LEFT JOIN mail m ON m.no = n.mail \
     WHERE n.state = 'owed' AND (n.leaves_at < $1 OR m.no IS NULL OR m.next_at IS NULL)";
 

@@ -326,7 +326,7 @@ impl Tx {
     async fn owe_again(&mut self, no: i64, now: DateTime<Utc>) -> std::result::Result<(), Refusal> {
         let open: Option<(i64, String)> = sqlx::query_as(
             "SELECT o.no, o.state FROM mail m JOIN mail o ON o.recipient = m.recipient WHERE m.no = $1 \
-             AND o.kind = 'reminder' AND o.state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held')",
+             AND o.kind = 'reminder' AND o.settled_at IS NULL",
         )
         .bind(no)
         .fetch_optional(&mut *self.inner)

@@ -292,8 +292,7 @@ impl Tx {
     pub async fn cancel_empty_mails(&mut self, now: DateTime<Utc>) -> Result<u64> {
         let done = sqlx::query(
             "UPDATE mail SET state = 'cancelled', next_at = NULL, settled_at = $1 \
-             WHERE kind = 'reminder' AND state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held') \
-               AND state <> 'claimed' AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.mail = mail.no AND n.state = 'owed')",
+             WHERE kind = 'reminder' AND settled_at IS NULL AND state <> 'claimed' AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.mail = mail.no AND n.state = 'owed')",
         )
         .bind(seconds(now))
         .execute(&mut *self.inner)

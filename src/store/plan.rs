@@ -257,7 +257,7 @@ impl Tx {
         let rows = sqlx::query(
             "SELECT m.recipient, m.no, m.state, m.urgency, m.next_at FROM json_each($1) j \
              CROSS JOIN mail m ON m.recipient = j.value WHERE m.kind = 'reminder' \
-             AND m.state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held')",
+             AND m.settled_at IS NULL",
         )
         .bind(json(recipients))
         .fetch_all(&mut *self.inner)
@@ -311,9 +311,10 @@ impl Tx {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO mail (no, message_id, kind, cause, recipient, address, state, urgency, created_at, next_at) \
+            "INSERT INTO mail (no, message_id, kind, cause, recipient, address, state, urgency, created_at, next_at, domain) \
              SELECT value ->> 'no', value ->> 'message_id', 'reminder', '', value ->> 'recipient', \
-               value ->> 'address', 'queued', value ->> 'urgency', $2, value ->> 'next_at' FROM jsonb_each($1)",
+               value ->> 'address', 'queued', value ->> 'urgency', $2, value ->> 'next_at', \
+               substr(value ->> 'recipient', instr(value ->> 'recipient', '@') + 1) FROM jsonb_each($1)",
         )
         .bind(json(mails))
         .bind(seconds(now))

@@ -250,9 +250,10 @@ impl Tx {
             })
             .collect();
         sqlx::query(
-            "INSERT INTO mail (message_id, kind, cause, recipient, address, state, urgency, created_at, next_at, note) \
+            "INSERT INTO mail (message_id, kind, cause, recipient, address, state, urgency, created_at, next_at, note, domain) \
              SELECT value ->> 0, value ->> '$[1][0]', value ->> '$[1][1]', value ->> '$[1][2]', value ->> 2, 'queued', 0, \
-               $2, value ->> 3, value ->> 4 FROM jsonb_each($1) WHERE true ORDER BY key ON CONFLICT DO NOTHING",
+               $2, value ->> 3, value ->> 4, \
+               substr(value ->> '$[1][2]', instr(value ->> '$[1][2]', '@') + 1) FROM jsonb_each($1) WHERE true ORDER BY key ON CONFLICT DO NOTHING",
         )
         .bind(json(&rows))
         .bind(seconds(now))

@@ -1,10 +1,13 @@
 //! The bodies of mails: kept as they were handed over, shown by `outbox show`, cleared when a
 //! caller says so, and never written by a claim that is void.
 
-use jetond::domain::body::Body;
+use std::sync::Arc;
+
+use jetond::domain::body::{Body, Form, Seams};
 use jetond::store::Store;
 use jetond::store::mailbook::Which;
-use jetond::store::outbox::{Doubt, ENTER_DOUBT, MailState};
+use jetond::store::outbox::{Bounds, Doubt, ENTER_DOUBT, MailState, Wanted};
+use jetond::store::settle::{Entered, Settled, Settlement};
 
 use crate::support::daemon::{Town, at, head, token};
 use crate::support::program::{Program, said};
@@ -134,6 +137,87 @@ async fn old_bodies_are_cleared_and_those_that_may_go_out_again_are_not() {
         copy.body(doubt.mail).await.unwrap(),
         Some(doubt.content.bytes().unwrap())
     );
+}
+
+/// The forms that a store keeps.
+async fn forms(path: &std::path::Path) -> i64 {
+    let pool = sqlx::SqlitePool::connect(path.to_str().unwrap())
+        .await
+        .unwrap();
+    let n = sqlx::query_scalar("SELECT count(*) FROM form")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    n
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_bodies_share_is_kept_once_and_gone_with_the_last_of_them() {
+    let server = SmtpServer::start(Script::new());
+    let town = Town::start(&config(&server, &[ONE, TWO, THREE]), at(MORNING)).await;
+    let mut group = doubts(&town).await;
+    let form = Arc::new(Form::new(b"every word that all of them say".to_vec()));
+    for (doubt, who) in group.iter_mut().zip([ONE, TWO, THREE]) {
+        let mut seams = Seams::default();
+        seams.own(who.len());
+        seams.shared(form.shared.len());
+        let own = seams.own_of(&[who.as_bytes(), &form.shared].concat());
+        let form = Arc::clone(&form);
+        doubt.content = Body::Sparse { form, own };
+    }
+    let store = town.store();
+    let path = town.dir().join("jetond.db");
+    assert_eq!(
+        store.enter_doubt(&group[..2], town.now).await.unwrap(),
+        [true; 2]
+    );
+    assert_eq!(
+        store.enter_doubt(&group[2..], town.now).await.unwrap(),
+        [true]
+    );
+    assert_eq!(forms(&path).await, 1);
+    let whole = |doubt: &Doubt| Some(doubt.content.bytes().unwrap());
+    let copy = Store::copy_of(&path).await.unwrap();
+    for doubt in &group {
+        assert_eq!(store.body(doubt.mail).await.unwrap(), whole(doubt));
+        assert_eq!(copy.body(doubt.mail).await.unwrap(), whole(doubt));
+    }
+    // What is in doubt comes again with the same bytes.
+    store.void_claims(town.now).await.unwrap();
+    let later = town.now + chrono::Duration::minutes(31);
+    let again = store
+        .claim(Wanted::All, later, 10, &Bounds::default())
+        .await
+        .unwrap();
+    assert_eq!(again.len(), 3);
+    for mail in &again {
+        let doubt = group.iter().find(|d| d.mail == mail.no).unwrap();
+        let flight = mail.content.as_ref().map(|c| c.bytes.clone());
+        assert_eq!(flight, whole(doubt));
+    }
+    let settled: Vec<Settled> = again
+        .iter()
+        .map(|mail| Settled {
+            mail: mail.no,
+            fence: mail.fence,
+            outcome: Settlement::Sent {
+                subject: String::new(),
+                body: None,
+            },
+            entered: Entered::Yes,
+            reply: String::new(),
+        })
+        .collect();
+    store.settle(&settled[..1], &[], later).await.unwrap();
+    let day = chrono::Duration::days(1);
+    assert_eq!(store.forget_bodies(later + day).await.unwrap(), 1);
+    assert_eq!(forms(&path).await, 1, "others use it");
+    let open = &group.iter().find(|d| d.mail == again[1].no).unwrap();
+    assert_eq!(store.body(open.mail).await.unwrap(), whole(open));
+    store.settle(&settled[1..], &[], later).await.unwrap();
+    assert_eq!(store.forget_bodies(later + day).await.unwrap(), 2);
+    assert_eq!(forms(&path).await, 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod any_history;
 mod bodies;
 mod bounces;
 mod calendar_exhaustive;
+mod claims;
 mod cli;
 mod clock;
 mod config;

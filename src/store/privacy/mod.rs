@@ -190,7 +190,7 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         let mails =
-            sqlx::query("UPDATE mail SET recipient = $2, address = $2 WHERE recipient = $1")
+            sqlx::query("UPDATE mail SET recipient = $2, address = $2, domain = substr($2, instr($2, '@') + 1) WHERE recipient = $1")
                 .bind(key)
                 .bind(&pseudonym)
                 .execute(&mut *self.inner)

@@ -84,6 +84,7 @@ impl Tx {
             ),
             format!(
                 "{NEW_NAMES} UPDATE mail AS m SET recipient = j.name, address = j.name, \
+                   domain = substr(j.name, instr(j.name, '@') + 1), \
                    note = CASE WHEN note IS NULL THEN NULL ELSE '{{}}' END, \
                    subject = CASE WHEN kind = 'reminder' THEN subject END \
                  FROM j WHERE m.recipient = j.key AND {PAST_MAILS}"
