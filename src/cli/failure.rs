@@ -217,6 +217,7 @@ impl From<StoreError> for Failure {
             StoreError::Missing(_) => (Exit::Store, "store_missing"),
             StoreError::Busy => (Exit::Store, "store_busy"),
             StoreError::ReadOnly(_) => (Exit::Store, "store_read_only"),
+            StoreError::Replaced(_) => (Exit::Store, "store_replaced"),
             StoreError::Full(_) => (Exit::Store, "disk_full"),
             StoreError::Corrupt(_) => (Exit::Store, "store_corrupt"),
             StoreError::Io(_) => (Exit::Store, "store_io"),

@@ -190,6 +190,9 @@ async fn write(store: &Store, group: &Group, doubts: &[Doubt]) -> Result<Vec<boo
     if group.settled.is_empty() && doubts.is_empty() {
         return Ok(Vec::new());
     }
+    if !doubts.is_empty() {
+        store.require_own_file()?;
+    }
     let mut tx = store.begin().await?;
     tx.settle(&group.settled, &group.notes, group.at).await?;
     let may_leave = tx.enter_doubt(doubts, group.at).await?;

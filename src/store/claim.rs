@@ -193,6 +193,7 @@ impl Store {
         limit: i64,
         bounds: &Bounds,
     ) -> Result<Vec<Claimed>> {
+        self.require_own_file()?;
         let mut tx = self.begin().await?;
         let claimed = tx.claim(wanted, now, limit, bounds).await?;
         tx.commit().await?;

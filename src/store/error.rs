@@ -22,6 +22,9 @@ pub enum StoreError {
     /// The file cannot be written.
     #[error("the store cannot be written: {0}")]
     ReadOnly(String),
+    /// The file that is open is no longer the one at the store's path.
+    #[error("{} was moved, deleted or replaced while it was open", .0.display())]
+    Replaced(PathBuf),
     /// The disk is full.
     #[error("the disk is full: {0}")]
     Full(String),
@@ -117,6 +120,19 @@ impl StoreError {
                     "donner à l’utilisateur du service le droit d’écrire le fichier et son dossier"
                 ),
             ),
+            Self::Replaced(path) => {
+                let path = path.display();
+                (
+                    text!(
+                        "{path} was moved, deleted or replaced while it was open: nothing leaves",
+                        "{path} a été déplacé, supprimé ou remplacé pendant qu’il était ouvert : rien ne part"
+                    ),
+                    text!(
+                        "put the file back; or start again if the one that is there now is meant",
+                        "remettre le fichier en place ; ou redémarrer si celui qui s’y trouve est le bon"
+                    ),
+                )
+            }
             Self::Full(why) => (
                 text!("the disk is full: {why}", "le disque est plein : {why}"),
                 text!(

@@ -23,6 +23,7 @@ pub mod lock;
 pub mod mailbook;
 pub mod not_for_me;
 pub mod outbox;
+mod own_file;
 pub mod periods;
 pub mod plan;
 pub mod privacy;
@@ -50,6 +51,7 @@ use sqlx::sqlite::{
 use sqlx::{Row, SqlStr, Sqlite, Transaction};
 
 pub use crate::store::error::{Result, StoreError};
+use crate::store::own_file::FileId;
 
 /// The schema, step by step; a step that has been released is never edited.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -103,6 +105,8 @@ const ROW_BUFFER: usize = 4096;
 pub struct Store {
     pool: SqlitePool,
     path: Option<PathBuf>,
+    /// What was opened there.
+    file: Option<FileId>,
 }
 
 /// How an existing store can be read.
@@ -352,6 +356,7 @@ impl Store {
         let store = Self {
             pool,
             path: path.map(Path::to_owned),
+            file: path.and_then(|path| FileId::at(path).ok()),
         };
         let version: String = sqlx::query_scalar("SELECT sqlite_version()")
             .fetch_one(&store.pool)
