@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs all tests, those with real programs too (a Postfix, libfaketime, shells, lintian), which it
+# Runs all tests, those with real programs too (a Postfix, an Exim, libfaketime, strace …), which it
 # unpacks under the target directory; nothing is installed. The service and the package under a real
 # systemd need root, namespaces and overlayfs; where they are missing this says that they were left out.
 #
@@ -25,7 +25,7 @@ case ${1-} in
 esac
 
 cd "$(dirname "$0")/.."
-packages="postfix nsd chromium chromium-common chromium-driver fakeroot libfakeroot libfaketime mandoc fish fish-common zsh zsh-common lintian file"
+packages="postfix nsd chromium chromium-common chromium-driver fakeroot libfakeroot libfaketime mandoc fish fish-common zsh zsh-common lintian file exim4-daemon-light libnss-wrapper"
 
 fetch() {
     # shellcheck disable=SC2086 # a list of names

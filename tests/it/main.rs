@@ -36,6 +36,7 @@ mod oracle;
 mod package;
 mod privacy;
 mod real_postfix;
+mod real_servers;
 mod restored;
 mod smtp;
 mod storm;

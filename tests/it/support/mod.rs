@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod daemon;
 pub(crate) mod debian;
+pub(crate) mod exim;
 pub(crate) mod http_client;
 pub(crate) mod http_server;
 pub(crate) mod name_server;

@@ -2,8 +2,8 @@
 //!
 //! It runs under `fakeroot`, so that it takes the same path for root and for anyone else, with
 //! its configuration, queue and mail in a temporary directory, and listens on a free loopback
-//! port. Mail for `ville.example` and `editeur.example` ends in one Maildir; other domains are
-//! refused. Only with `JETOND_TEST_REAL=1` (it downloads packages): [`Postfix::start`] gives
+//! port. Mail for `ville.example`, `editeur.example` and `mairie-évry.example` ends in one Maildir;
+//! other domains are refused. Only with `JETOND_TEST_REAL=1` (it downloads packages): [`Postfix::start`] gives
 //! `None` otherwise and says on stderr that the test was left out.
 
 use std::fmt::Write;
@@ -56,12 +56,19 @@ impl Postfix {
     pub(crate) fn start(refusals: &[(&str, &str)]) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         let mail = place.path().join("mail");
-        Self::start_in(place, mail, refusals, &Boxes::One)
+        Self::start_in(place, mail, refusals, &Boxes::One, None)
+    }
+
+    /// The same, which besides asks a policy service on this port of each recipient.
+    pub(crate) fn with_policy(refusals: &[(&str, &str)], policy: u16) -> Option<Self> {
+        let place = tempfile::tempdir().unwrap();
+        let mail = place.path().join("mail");
+        Self::start_in(place, mail, refusals, &Boxes::One, Some(policy))
     }
 
     /// Starts one whose Maildir is `box` in this directory.
     pub(crate) fn delivering_to(mail: PathBuf) -> Option<Self> {
-        Self::start_in(tempfile::tempdir().unwrap(), mail, &[], &Boxes::One)
+        Self::start_in(tempfile::tempdir().unwrap(), mail, &[], &Boxes::One, None)
     }
 
     /// Starts one that takes mails for `gone` and sends them back: what is addressed to `sender`
@@ -69,7 +76,7 @@ impl Postfix {
     pub(crate) fn bouncing(gone: &'static str, sender: &'static str) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         let mail = place.path().join("mail");
-        Self::start_in(place, mail, &[], &Boxes::Bounces { gone, sender })
+        Self::start_in(place, mail, &[], &Boxes::Bounces { gone, sender }, None)
     }
 
     /// The Maildir of what came back.
@@ -92,6 +99,7 @@ impl Postfix {
         mail: PathBuf,
         refusals: &[(&str, &str)],
         boxes: &Boxes,
+        policy: Option<u16>,
     ) -> Option<Self> {
         let root = debian::unpacked(&["postfix", "fakeroot", "libfakeroot"])?;
         // Its daemons reach it under other identities where those are real.
@@ -100,7 +108,7 @@ impl Postfix {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        write_configuration(&root, place.path(), &mail, port, refusals, boxes);
+        write_configuration(&root, place.path(), &mail, port, refusals, boxes, policy);
 
         let faked = Command::new(root.join("usr/bin/faked-tcp"))
             .arg("--foreground")
@@ -215,6 +223,7 @@ fn write_configuration(
     port: u16,
     refusals: &[(&str, &str)],
     boxes: &Boxes,
+    policy: Option<u16>,
 ) {
     for directory in [&place.join("conf"), &place.join("data"), mail] {
         std::fs::create_dir(directory).unwrap();
@@ -232,6 +241,9 @@ fn write_configuration(
     if refusals.is_empty() {
         access.push_str(" {nobody@invalid = OK}");
     }
+    let policy = policy.map_or(String::new(), |port| {
+        format!("check_policy_service inet:127.0.0.1:{port},")
+    });
     let (root, place, mail) = (root.display(), place.display(), mail.display());
     let boxes = match boxes {
         Boxes::One => "virtual_mailbox_maps = static:box/".to_owned(),
@@ -267,7 +279,7 @@ mydestination =
 alias_maps =
 alias_database =
 in_flow_delay = 0
-virtual_mailbox_domains = ville.example, editeur.example
+virtual_mailbox_domains = ville.example, editeur.example, xn--mairie-vry-h7a.example
 virtual_mailbox_base = {mail}
 {boxes}
 virtual_uid_maps = static:8
@@ -275,7 +287,7 @@ virtual_gid_maps = static:8
 virtual_minimum_uid = 1
 smtpd_peername_lookup = no
 smtpd_recipient_restrictions =
-    check_recipient_access inline:{{{access} }}, reject_unauth_destination
+    check_recipient_access inline:{{{access} }}, {policy} reject_unauth_destination
 "
     );
     std::fs::write(format!("{place}/conf/main.cf"), main).unwrap();
