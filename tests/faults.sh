@@ -19,7 +19,7 @@
 # Ends with 1 if any rule is broken, with 2 if it was asked wrongly.
 set -eu
 
-names="kill stop syscalls"
+names="kill stop syscalls disk io locked corrupt replaced clock poison storm streams phases"
 usage() {
     echo "usage: tests/faults.sh [SCENARIO…] [--long] | --list" >&2
     echo "scenarios: $names" >&2
@@ -60,7 +60,7 @@ trap 'rm -rf "$place"' EXIT
 : >"$place/table"
 export JETOND_TEST_REAL=1 JETOND_FAULTS=$form JETOND_FAULTS_TABLE="$place/table"
 # As in tests/run.sh: the program is started some thousand times.
-export CARGO_PROFILE_DEV_OPT_LEVEL=1
+export CARGO_PROFILE_DEV_OPT_LEVEL="${CARGO_PROFILE_DEV_OPT_LEVEL:-1}"
 
 # One after another, so that each has the machine for itself; a scenario uses both hands.
 code=0

@@ -144,7 +144,7 @@ async fn a_file_that_is_no_store() {
 }
 
 /// One way of damaging a file, drawn from `n`.
-fn damaged(sound: &[u8], n: usize) -> Vec<u8> {
+pub(crate) fn damaged(sound: &[u8], n: usize) -> Vec<u8> {
     let mut bytes = sound.to_vec();
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(n as u64 + 1);
     let mut draw = |below: usize| {

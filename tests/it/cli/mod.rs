@@ -1,7 +1,7 @@
 //! The command line as its users meet it: the real program, its words, codes and documents.
 
 mod backup;
-mod faults;
+pub(crate) mod faults;
 mod import;
 mod nagios;
 mod permissions;

@@ -32,6 +32,15 @@ impl Form {
 /// As many at once as there are processors; the results are in order.
 pub(super) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let hands = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    each_by(hands, items, work)
+}
+
+/// So many at once, for what mostly waits.
+pub(super) fn each_by<T: Sync, R: Send>(
+    hands: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
         let hand = || {

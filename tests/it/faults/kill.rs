@@ -73,7 +73,7 @@ fn killed(seed: usize, kills: usize, mails: usize) -> Option<(usize, Judged)> {
 fn kills_at_random_moments() {
     let form = Form::asked_for();
     let batches: Vec<usize> = (0..form.of(10, 100)).collect();
-    let done = each(&batches, |seed| killed(*seed, 10, 120));
+    let done = each(&batches, |seed| killed(*seed, 10, 60));
     let Some(done) = done.into_iter().collect::<Option<Vec<_>>>() else {
         return;
     };

@@ -7,8 +7,18 @@
 //! the test and shows in the table.
 
 mod campaign;
+mod clock;
+mod corrupt;
+mod disk;
+mod io;
 mod kill;
+mod locked;
 mod oracle;
+mod phases;
+mod poison;
+mod replaced;
 mod site;
 mod stop;
+mod storm;
+mod streams;
 mod syscalls;

@@ -24,8 +24,8 @@ pub(super) struct Allowed {
     pub(super) repeats: usize,
     /// Mails that never arrived, if the contact was told so.
     pub(super) told: usize,
-    /// Mails that are still open, with a next time.
-    pub(super) open: usize,
+    /// Mails taken of which the record was taken away.
+    pub(super) unrecorded: usize,
 }
 
 /// What the oracle found.
@@ -119,7 +119,7 @@ pub(super) fn judge(site: &Site, allowed: Allowed) -> Judged {
     judged.require(false_ones.is_empty(), || {
         format!("recorded as sent, never taken: {false_ones:?}")
     });
-    let by_id = copies(&mut judged, &mails, &taken);
+    let by_id = copies(&mut judged, &mails, &taken, allowed.unrecorded);
     judged.repeated = by_id.values().map(|copies| copies.len() - 1).sum();
     let repeated = judged.repeated;
     judged.require(repeated <= allowed.repeats, || {
@@ -144,6 +144,7 @@ fn copies<'a>(
     judged: &mut Judged,
     mails: &[Value],
     taken: &'a [Accepted],
+    unrecorded: usize,
 ) -> BTreeMap<String, Vec<&'a Accepted>> {
     let known: BTreeSet<&str> = mails
         .iter()
@@ -153,10 +154,14 @@ fn copies<'a>(
     for message in taken {
         by_id.entry(message_id(message)).or_default().push(message);
     }
+    let unknown: Vec<&String> = by_id
+        .keys()
+        .filter(|id| !known.contains(id.as_str()))
+        .collect();
+    judged.require(unknown.len() <= unrecorded, || {
+        format!("taken without a record: {unknown:?}")
+    });
     for (id, copies) in &by_id {
-        judged.require(known.contains(id.as_str()), || {
-            format!("taken without a record: {id:?}")
-        });
         judged.require(copies.len() <= COPIES, || {
             format!("{id} was taken {} times", copies.len())
         });
@@ -191,7 +196,7 @@ fn owed(
             notes += 1;
         }
     }
-    let (mut lost, mut open, mut failed) = (Vec::new(), 0, 0);
+    let (mut lost, mut open, mut failed) = (Vec::new(), Vec::new(), 0);
     for n in 0..site.mails {
         let to = recipient(n);
         let mails = theirs.get(to.as_str()).map_or(&[][..], Vec::as_slice);
@@ -202,7 +207,7 @@ fn owed(
         };
         if mails.iter().any(|m| arrived(&m)) {
         } else if mails.iter().any(|m| waits(&m)) {
-            open += 1;
+            open.push(to);
         } else if mails.iter().any(|m| given_up(&m)) && notes > 0 {
             failed += 1;
         } else {
@@ -212,7 +217,8 @@ fn owed(
     judged.lost = lost.len();
     judged.told = failed;
     judged.require(lost.is_empty(), || format!("lost: {lost:?}"));
-    judged.require(open <= allowed.open, || format!("{open} are still open"));
+    // Every scenario lets the daemon finish.
+    judged.require(open.is_empty(), || format!("still open: {open:?}"));
     judged.require(failed <= allowed.told, || {
         format!("{failed} were given up, at most {}", allowed.told)
     });

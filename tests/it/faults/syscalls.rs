@@ -128,7 +128,7 @@ fn kills_at_each_system_call() {
         };
         points.extend((1..=*count).step_by(step).map(|nth| (call.as_str(), nth)));
     }
-    let every = Form::asked_for().of(points.len().div_ceil(40), 1);
+    let every = Form::asked_for().of(points.len().div_ceil(30), 1);
     let points: Vec<(&str, usize)> = points.into_iter().step_by(every).collect();
     let done = each(&points, |(call, nth)| killed_at(&strace, call, *nth, lanes));
     tell("syscalls", points.len(), &Judged::sum(done));
