@@ -34,6 +34,7 @@ mod layout;
 mod mail;
 mod oracle;
 mod package;
+mod pages;
 mod privacy;
 mod real_postfix;
 mod real_servers;
