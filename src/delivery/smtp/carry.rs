@@ -162,7 +162,7 @@ impl Session {
     /// Writes what was prepared, of which the message with its final dot is the first `dot`
     /// bytes.
     async fn hand_over(&mut self, size: usize, dot: usize) -> Result<(), Outcome> {
-        self.wire.tell(&format!("({size} bytes and the final dot)"));
+        self.wire.tell_message(size);
         self.wire.tell_lines(&self.out[dot..]);
         let limit = body_limit(self.deadlines.body, self.out.len());
         let before = self.wire.handed_over();

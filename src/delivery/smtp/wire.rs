@@ -209,6 +209,13 @@ impl Wire {
         }
     }
 
+    /// Says in the dialogue that so many bytes of a message are about to be sent.
+    pub(super) fn tell_message(&self, size: usize) {
+        if self.dialogue.is_some() {
+            self.tell(&format!("({size} bytes and the final dot)"));
+        }
+    }
+
     /// Says in the dialogue which lines are about to be sent.
     pub(super) fn tell_lines(&self, lines: &[u8]) {
         if self.dialogue.is_some() {

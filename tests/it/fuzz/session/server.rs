@@ -231,8 +231,6 @@ impl<'a> Server<'a> {
         for piece in bytes.chunks(piece) {
             let mut left = piece;
             while !left.is_empty() {
-                // What the client has said by now comes before.
-                self.listen();
                 let taken = self.push(left).await?;
                 let heard = self.streams.heard.len();
                 self.streams.said.extend_from_slice(&left[..taken]);
@@ -250,13 +248,12 @@ impl<'a> Server<'a> {
     /// Writes what the pipe takes, and listens while it takes nothing: both may be writing.
     async fn push(&mut self, bytes: &[u8]) -> Option<usize> {
         for _ in 0..IDLE {
+            // What the client has said by now comes before.
+            self.listen();
             let mut context = Context::from_waker(Waker::noop());
             match Pin::new(&mut self.pipe).poll_write(&mut context, bytes) {
                 Poll::Ready(taken) => return taken.ok().filter(|n| *n > 0),
-                Poll::Pending => {
-                    self.listen();
-                    tokio::task::yield_now().await;
-                }
+                Poll::Pending => tokio::task::yield_now().await,
             }
         }
         None
