@@ -89,7 +89,7 @@ async fn a_notice_that_no_mail_will_take_up_is_uncovered() {
     assert_eq!(whys(&town).await, []);
     edit(
         &town,
-        "UPDATE mail SET next_at = NULL, state = 'cancelled' WHERE state = 'queued'",
+        "UPDATE mail SET next_at = NULL, state = 'cancelled', settled_at = created_at WHERE state = 'queued'",
     )
     .await;
     assert_eq!(whys(&town).await, [(Why::Stranded, 15)]);
@@ -103,7 +103,7 @@ async fn a_notice_without_a_mail_is_uncovered_and_the_next_pass_takes_it_up() {
     edit(&town, "UPDATE notice SET mail = NULL WHERE state = 'owed'").await;
     edit(
         &town,
-        "UPDATE mail SET next_at = NULL, state = 'cancelled' WHERE state = 'queued'",
+        "UPDATE mail SET next_at = NULL, state = 'cancelled', settled_at = created_at WHERE state = 'queued'",
     )
     .await;
     assert_eq!(whys(&town).await, [(Why::Stranded, 15)]);

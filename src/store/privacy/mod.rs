@@ -72,6 +72,7 @@ impl Store {
         }
         let name = tx.next_pseudonym().await?;
         let mut done = tx.clear_bodies_about(&key).await?;
+        tx.drop_unused_forms().await?;
         let filings = tx.rename_in_filings(&key, address.as_str(), &name).await?;
         done.add(tx.rename(&key, &name, now).await?);
         done.texts += filings + tx.rename_in_texts(&key, address.as_str(), &name).await?;

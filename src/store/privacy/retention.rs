@@ -46,6 +46,9 @@ impl Store {
         let mut done = tx.rename_the_past(&names, before).await?;
         done.texts = tx.mask_texts(before).await?;
         done.texts += tx.forget_old_webhook_people(before).await?;
+        if done.bodies > 0 {
+            tx.drop_unused_forms().await?;
+        }
         if done == Forgotten::default() {
             tx.rollback().await?;
         } else {

@@ -60,7 +60,7 @@ fn a_daemon_outlives_a_full_disk() {
     let place = Place::new();
     // Each step waits for what the daemon says; it looks at its file and makes a pass on SIGHUP.
     let lines = r#"
-        mkdir -p disk && mount -t tmpfs -o size=600k tmpfs disk || exit 99
+        mkdir -p disk && mount -t tmpfs -o size=900k tmpfs disk || exit 99
         sed -i 's/sqlite:jetond.db/sqlite:disk\/jetond.db/' config.toml
         says() {
             n=0

@@ -12,7 +12,7 @@ const CAMILLE: &str = "c.martin@ville.example";
 
 /// Each step waits for what the daemon says or answers.
 const LINES: &str = r#"
-    mkdir disk && mount -t tmpfs -o size=600k tmpfs disk || exit 99
+    mkdir disk && mount -t tmpfs -o size=900k tmpfs disk || exit 99
     cp -p jetond.db jetond.db.keys disk/
     sed -i 's/sqlite:jetond.db/sqlite:disk\/jetond.db/' config.toml
     answer() {
