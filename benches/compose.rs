@@ -26,6 +26,9 @@ const TIMES: usize = 9;
 /// How often a kind's mails are filled for each time that they are rendered.
 const AGAIN: u32 = 10;
 
+/// The tokens of a kind's n-th mail.
+type Tokens = fn(usize) -> Vec<TokenPart>;
+
 fn main() {
     let calendar = Calendar {
         tz: chrono_tz::Europe::Paris,
@@ -37,7 +40,7 @@ fn main() {
         "{MAILS} mails of each kind, all urgencies; µs of processor a mail, medians of {TIMES}"
     );
     println!("| kind | rendered | filled | ratio | bytes | stored |\n|---|---|---|---|---|---|");
-    let kinds: [(&str, fn(usize) -> Vec<TokenPart>); 4] = [
+    let kinds: [(&str, Tokens); 4] = [
         ("little known, observer", |n| vec![little(n)]),
         ("all known, demandeur", |n| vec![all(n, Role::Demandeur)]),
         ("all known, observer", |n| vec![all(n, Role::Observer)]),

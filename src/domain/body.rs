@@ -109,6 +109,13 @@ pub struct Seams {
 }
 
 impl Seams {
+    /// With room for so many changes between own bytes and shared ones.
+    pub fn with_room(runs: usize) -> Self {
+        Self {
+            runs: Vec::with_capacity(runs),
+        }
+    }
+
     /// The next `length` bytes are the mail's own.
     pub fn own(&mut self, length: usize) {
         match self.runs.last_mut() {

@@ -274,7 +274,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
         fn the_quick_look_takes_nothing_for_sound_that_is_not(message in nearly_good()) {

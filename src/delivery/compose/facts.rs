@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::delivery::compose::letter::{Envelope, TokenPart};
+use crate::delivery::compose::letter::TokenPart;
 use crate::delivery::compose::prose::{self, tidy_name};
 use crate::domain::address::Mailbox;
 use crate::domain::calendar::Calendar;
@@ -82,16 +82,17 @@ pub(super) fn ids(part: &TokenPart, lang: Lang) -> Vec<Cow<'_, str>> {
     ids
 }
 
-/// The facts that a mail lists: of its only token, or those that all its tokens share.
+/// The facts that a mail lists: of its only token, which expires `when`, or those that all its
+/// tokens share.
 pub(super) fn facts<'a>(
     tokens: &'a [TokenPart],
-    envelope: &Envelope,
+    when: &str,
+    lang: Lang,
     calendar: &Calendar,
 ) -> Vec<Fact<'a>> {
-    let lang = envelope.lang;
     let mut facts = Vec::with_capacity(10);
     if let [only] = tokens {
-        facts.extend(facts_of_one(only, lang, calendar));
+        facts.extend(facts_of_one(only, when, lang));
     }
     let others = distinct(tokens.iter().flat_map(|t| &t.others).map(person));
     let others = if others.is_empty() {
@@ -106,11 +107,7 @@ pub(super) fn facts<'a>(
     facts
 }
 
-fn facts_of_one<'a>(
-    part: &'a TokenPart,
-    lang: Lang,
-    calendar: &Calendar,
-) -> impl Iterator<Item = Fact<'a>> {
+fn facts_of_one<'a>(part: &'a TokenPart, when: &str, lang: Lang) -> impl Iterator<Item = Fact<'a>> {
     let number = part.datapass_id.as_deref().map(tidy_name);
     let siret = part.siret.as_ref().map(|s| prose::siret(s.as_str()));
     let jti_end = part
@@ -121,10 +118,7 @@ fn facts_of_one<'a>(
         (Kind::Token, Some(tidy_name(&part.name))),
         (Kind::Reference, Some(part.id.as_str().into())),
         (Kind::Client, part.client.as_deref().map(tidy_name)),
-        (
-            Kind::Expiry,
-            Some(prose::moment(lang, calendar, part.expires).into()),
-        ),
+        (Kind::Expiry, Some(when.to_owned().into())),
         (
             Kind::DataPass,
             number.map(|n| match lang {

@@ -9,9 +9,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::delivery::compose::message;
 use crate::delivery::compose::plain::{self, WIDTH};
 use crate::delivery::compose::quoted::{self, Escape, SOFT, Stand};
+use crate::delivery::compose::{calm, message};
 use crate::domain::body::{Form, Seams};
 
 /// The first of the marks, in a plane of Unicode that has no characters.
@@ -43,6 +43,8 @@ pub(super) struct Prepared {
     /// The values that stand in the text part and those of the HTML part.
     in_text: Vec<usize>,
     in_html: Vec<usize>,
+    /// How often own bytes and shared ones alternate, without soft breaks.
+    runs: usize,
 }
 
 /// What comes next in a mail.
@@ -206,7 +208,12 @@ pub(super) fn prepare(text: &str, html: &str, lang: &str) -> Option<Prepared> {
         numbers.sort_unstable();
         numbers.dedup();
     }
+    let pieces = |step: &Step| match step {
+        Step::Html(pieces) => pieces.len(),
+        Step::Shared(_) | Step::Boundary | Step::Text(_) => 1,
+    };
     Some(Prepared {
+        runs: making.steps.iter().map(pieces).sum(),
         form: Arc::new(Form::new(making.shared)),
         steps: making.steps,
         in_text: making.in_text,
@@ -226,7 +233,7 @@ impl Prepared {
     ) -> Option<(Vec<u8>, Vec<u8>)> {
         let mut widths = vec![0; values.len()];
         for &number in self.in_text.iter().chain(&self.in_html) {
-            widths[number] = calm_width(values.get(number)?)?;
+            widths[number] = calm::width(values.get(number)?)?;
         }
         let mut encoded = Vec::with_capacity(4096);
         let mut places = vec![0..0; values.len()];
@@ -240,7 +247,7 @@ impl Prepared {
         let mut filling = Filling {
             shared: &self.form.shared,
             bytes,
-            seams: Seams::default(),
+            seams: Seams::with_room(self.runs),
             column: 0,
             line: String::with_capacity(512),
             wrapped: String::with_capacity(512),
@@ -273,24 +280,6 @@ impl Prepared {
         let own = filling.seams.own_of(&filling.bytes);
         Some((filling.bytes, own))
     }
-}
-
-/// The characters of a value that wrapping and trimming leave as it is; `None` for another.
-fn calm_width(value: &str) -> Option<usize> {
-    let bytes = value.as_bytes();
-    let (first, last) = (*bytes.first()?, *bytes.last()?);
-    let control = |b: u8| b < b' ' || b == 0x7f;
-    // C1 controls are C2 80 to C2 9F.
-    let disturbed = |a: u8, b: u8| (a == b' ' && b == b' ') || (a == 0xc2 && b < 0xa0);
-    let (mut width, mut odd) = (0, first == b' ' || last == b' ');
-    for &b in bytes {
-        odd |= control(b);
-        width += usize::from(b & 0xc0 != 0x80);
-    }
-    for (&a, &b) in bytes.iter().zip(&bytes[1..]) {
-        odd |= disturbed(a, b);
-    }
-    (!odd).then_some(width)
 }
 
 /// A mail that is being filled.
@@ -369,7 +358,7 @@ impl Filling<'_> {
             quoted::line_by(&mut self.bytes, &self.line, &mut self.encoded);
         } else {
             self.wrapped.clear();
-            plain::wrap(&self.line, &mut self.wrapped);
+            plain::wrap_long(&self.line, &mut self.wrapped);
             for line in self.wrapped.lines() {
                 quoted::line_by(&mut self.bytes, line, &mut self.encoded);
             }

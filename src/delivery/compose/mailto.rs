@@ -18,13 +18,7 @@ pub(super) fn mailto(to: Option<&Address>, subject: &str, body: &str) -> String 
         link.push(if i == 0 { '?' } else { '&' });
         link.push_str(field);
         link.push('=');
-        // RFC 6068 §5: a line break in a body is CRLF.
-        for (i, line) in value.split('\n').enumerate() {
-            if i > 0 {
-                link.push_str("%0D%0A");
-            }
-            push_encoded(&mut link, line);
-        }
+        push_encoded(&mut link, value);
     }
     link
 }
@@ -34,6 +28,9 @@ fn push_encoded(out: &mut String, s: &str) {
     for byte in s.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             out.push(char::from(byte));
+        } else if byte == b'\n' {
+            // RFC 6068 §5: a line break in a body is CRLF.
+            out.push_str("%0D%0A");
         } else {
             out.push('%');
             out.push(char::from(HEX[usize::from(byte >> 4)]));

@@ -13,6 +13,7 @@
 //! with its name and line, and no mail is composed from it. What templates are given is
 //! documented on the fields of the types in `view` and `note`.
 
+mod calm;
 pub mod check;
 mod encode;
 mod facts;

@@ -43,8 +43,13 @@ pub(super) fn wrap(line: &str, out: &mut String) {
     if line.chars().count() <= WIDTH {
         out.push_str(line);
         out.push('\n');
-        return;
+    } else {
+        wrap_long(line, out);
     }
+}
+
+/// Appends a line that is too long, wrapped.
+pub(super) fn wrap_long(line: &str, out: &mut String) {
     let hang = hanging_indent(line);
     let mut column = 0;
     let mut first = true;
@@ -76,10 +81,18 @@ fn hanging_indent(line: &str) -> usize {
     if line.starts_with("- ") {
         return 2;
     }
-    let head: Vec<char> = line.chars().take(24).collect();
-    head.windows(3)
-        .rposition(|w| w[0] == ' ' && w[1] == ' ' && w[2] != ' ')
-        .map_or(0, |at| at + 2)
+    let (mut hang, mut blanks) = (0, 0);
+    for (column, c) in line.chars().take(24).enumerate() {
+        if c == ' ' {
+            blanks += 1;
+            continue;
+        }
+        if blanks >= 2 {
+            hang = column;
+        }
+        blanks = 0;
+    }
+    hang
 }
 
 fn byte_of_column(line: &str, column: usize) -> usize {

@@ -233,7 +233,7 @@ fn is_tidy(name: &str) -> bool {
     name.chars().all(tidy)
         && !name.starts_with(' ')
         && !name.ends_with(' ')
-        && !name.contains("eyJ")
+        && !memchr::memchr_iter(b'J', name.as_bytes()).any(|at| name[..at].ends_with("ey"))
 }
 
 /// At most `max` characters, cut with an ellipsis where two graphemes meet.

@@ -186,7 +186,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(400))]
 
         #[test]
         fn lines_are_those_of_lettre(pieces in prop::collection::vec(piece(), 1..9)) {

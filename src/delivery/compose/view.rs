@@ -164,6 +164,11 @@ pub(super) fn reminder<'a>(
     });
     let counted = |n: usize| (n > 0).then(|| prose::tokens(lang, n).into());
     let mine = tokens.iter().filter(|t| is_mine(t)).count();
+    let views: Vec<TokenView<'_>> = tokens
+        .iter()
+        .map(|t| token(t, envelope, calendar, subject, detail))
+        .collect();
+    let when = views.first().map_or("", |first| &first.when);
     let paged = tokens.iter().all(|t| t.page.is_some());
     let (done_subject, done_mailto) = if paged && detail != Detail::All {
         (String::new(), String::new())
@@ -188,14 +193,11 @@ pub(super) fn reminder<'a>(
         tight: counted(tight.count()),
         some_without_link: tokens.iter().any(|t| t.link.is_none()),
         used_by: distinct(tokens.iter().flat_map(|t| &t.used_by).map(|s| tidy_name(s))),
-        facts: facts(tokens, envelope, calendar),
+        facts: facts(tokens, when, lang, calendar),
         paged,
         done_mailto: done_mailto.into(),
         done_subject: done_subject.into(),
-        tokens: tokens
-            .iter()
-            .map(|t| token(t, envelope, calendar, subject, detail))
-            .collect(),
+        tokens: views,
     }
 }
 
