@@ -111,9 +111,14 @@ pub(super) async fn delivery_loop(shared: Arc<Shared>) {
                 tracing::error!(error = %e, "a delivery failed; it is tried again");
             }
         }
+        // A quota by the second leaves room sooner.
+        let pause = rig
+            .sender
+            .shortest_quota()
+            .map_or(LOOK_AGAIN, |span| span.min(LOOK_AGAIN));
         tokio::select! {
             () = shared.mail_hint.notified() => {}
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = tokio::time::sleep(pause) => {}
             () = shared.stopping.cancelled() => {}
         }
     }

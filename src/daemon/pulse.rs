@@ -90,7 +90,8 @@ fn stuck(reading: Reading, longest: Duration) -> bool {
     reading.silent > patience
 }
 
-/// The longest single wait that the delivery loop may legally be in.
+/// The longest time that the delivery loop may legally see no sign of life of any connection: one
+/// attempt in which every phase takes its deadline.
 pub(super) fn longest_wait(config: &Config) -> Duration {
     let of = |deadlines: &Deadlines| {
         let Deadlines {
@@ -102,10 +103,9 @@ pub(super) fn longest_wait(config: &Config) -> Duration {
             dot,
             quit,
         } = *deadlines;
-        [connect, tls, command, data, body, dot, quit]
-            .into_iter()
-            .max()
-            .unwrap_or_default()
+        // The farthest sign of life of a lane: connection, greeting, EHLO twice, STARTTLS, AUTH in
+        // three steps, MAIL, RCPT, RSET …
+        connect + tls + 12 * command + data + body + dot + quit
     };
     match &config.mail.transport {
         Transport::Smtp(smtp) => of(&smtp.deadlines),

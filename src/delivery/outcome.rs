@@ -147,6 +147,16 @@ impl RelayFault {
     }
 }
 
+impl RelayFault {
+    /// Whether the server went away, which may be about the connection and not about the mail.
+    pub fn is_farewell(&self) -> bool {
+        matches!(
+            self.kind,
+            RelayFaultKind::Dropped | RelayFaultKind::Closing421
+        )
+    }
+}
+
 /// What makes a relay unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RelayFaultKind {

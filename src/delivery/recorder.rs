@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::store::Store;
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::Doubt;
-use crate::store::settle::{NewNote, Settled};
+use crate::store::settle::{NewNote, Settled, Settlement};
 
 /// At most so many requests in one transaction.
 const GROUP: usize = 512;
@@ -132,6 +132,17 @@ impl Group {
         group
     }
 
+    /// Takes the mails that only return to the queue.
+    fn take_returned(&mut self, other: &mut Self) {
+        let returned = |s: &Settled| matches!(s.outcome, Settlement::Returned { .. });
+        let (theirs, rest) = std::mem::take(&mut other.settled)
+            .into_iter()
+            .partition(returned);
+        other.settled = rest;
+        self.settled.extend::<Vec<Settled>>(theirs);
+        self.at = self.at.max(other.at);
+    }
+
     fn answer(self, may_leave: &[bool]) {
         let mut rest = may_leave;
         for (number, answer) in self.answers {
@@ -149,9 +160,10 @@ async fn record(
     failed: Arc<AtomicBool>,
 ) -> Result<()> {
     let mut fault = None;
+    let mut unmoved = Group::default();
     let mut requests = Vec::with_capacity(GROUP);
     while inbox.recv_many(&mut requests, GROUP).await > 0 {
-        let group = Group::of(requests.drain(..));
+        let mut group = Group::of(requests.drain(..));
         if fault.is_none() {
             match write_patiently(&store, &group, &group.doubts).await {
                 Ok(may_leave) => {
@@ -165,14 +177,52 @@ async fn record(
                 }
             }
         }
-        // No dot without its commit; what was answered is tried to be kept all the same.
-        if let Err(e) = write_patiently(&store, &group, &[]).await {
-            tracing::error!(error = %e, mails = group.settled.len(), "outcomes could not be recorded; these mails stay in doubt");
-        }
+        // No dot without its commit; what was answered is tried to be kept all the same. What
+        // only returns to the queue can wait: at worst its claim ends by itself.
+        unmoved.take_returned(&mut group);
+        keep(
+            &store,
+            &group,
+            "outcomes could not be recorded; these mails stay in doubt",
+        )
+        .await;
         let none = vec![false; group.doubts.len()];
         group.answer(&none);
     }
+    keep(
+        &store,
+        &unmoved,
+        "mails could not be put back; their claims end by themselves",
+    )
+    .await;
     fault.map_or(Ok(()), Err)
+}
+
+/// Writes the outcomes of a group after a fault of the store, if that is possible.
+async fn keep(store: &Store, group: &Group, otherwise: &'static str) {
+    let Err(fault) = write_patiently(store, group, &[]).await else {
+        return;
+    };
+    // One that the store cannot take must not take the others with it.
+    let mut lost = 0;
+    for (n, one) in group.settled.iter().enumerate() {
+        let alone = Group {
+            settled: vec![one.clone()],
+            notes: if n == 0 {
+                group.notes.clone()
+            } else {
+                Vec::new()
+            },
+            at: group.at,
+            ..Group::default()
+        };
+        if matches!(fault, StoreError::Busy) || write(store, &alone, &[]).await.is_err() {
+            lost += 1;
+        }
+    }
+    if lost > 0 {
+        tracing::error!(error = %fault, mails = lost, "{otherwise}");
+    }
 }
 
 async fn write_patiently(store: &Store, group: &Group, doubts: &[Doubt]) -> Result<Vec<bool>> {

@@ -98,10 +98,15 @@ const DUE_NOTES: &str = "SELECT next_at, no, domain FROM mail \
      WHERE kind = $1 AND kind <> 'reminder' AND next_at <= $2 ORDER BY next_at, no";
 
 /// Goes from the chosen mails to their rows; a test looks at its plan.
-pub const CLAIM: &str = "UPDATE mail SET state = 'claimed', fence = fence + 1, next_at = $1 + $3 \
+/// A mail whose claim ended while it was in doubt, its outcome never recorded, is not claimed: it
+/// is in doubt, and waits for its time.
+pub const CLAIM: &str = "UPDATE mail SET \
+       state = CASE WHEN state = 'claimed' AND doubts > 0 AND doubt_at + $4 > $1 THEN 'in_doubt' ELSE 'claimed' END, \
+       next_at = CASE WHEN state = 'claimed' AND doubts > 0 AND doubt_at + $4 > $1 THEN doubt_at + $4 ELSE $1 + $3 END, \
+       fence = fence + 1 \
      WHERE no IN (SELECT value FROM json_each($2)) \
      RETURNING no, fence, message_id, kind, recipient, address, domain, doubts, carried, doubt_at, note, \
-       deferrals, deferred_since";
+       deferrals, deferred_since, state";
 
 /// A mail whose time has come: when it had come, its row, its domain.
 type Due = (i64, i64, String);
@@ -237,10 +242,14 @@ impl Tx {
             .bind(seconds(now))
             .bind(json(&choice.mails))
             .bind(retry::LEASE.num_seconds())
+            .bind(retry::DOUBT_PATIENCE.num_seconds())
             .fetch_all(&mut *self.inner)
             .await?;
         let mut claimed: HashMap<i64, Claimed> = HashMap::with_capacity(rows.len());
         for row in &rows {
+            if row.try_get::<&str, _>(13)? == "in_doubt" {
+                continue;
+            }
             match claimed_row(row) {
                 Ok(mail) => {
                     claimed.insert(mail.no, mail);

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jetond::store::outbox::MailState;
+use chrono::Duration;
+use jetond::domain::body::Body;
+use jetond::store::outbox::{Bounds, Doubt, MailState, Wanted};
 
 use crate::support::daemon::{Town, at, head, token};
 use crate::support::smtp_server::{Accepted, Act, Phase, Script, SmtpServer};
@@ -159,9 +161,9 @@ async fn quotas_of_domains_survive_a_restart_and_make_only_their_own_mails_wait(
         sent.push(step.sent);
         // Neither a restart nor half a minute gives anybody more.
         town.start_again().await;
-        town.now += chrono::Duration::seconds(30);
+        town.now += Duration::seconds(30);
         assert_eq!(town.pass().await.sent, 0);
-        town.now += chrono::Duration::seconds(30);
+        town.now += Duration::seconds(30);
     }
     assert_eq!(sent, [8, 3, 1, 0]);
     assert_eq!(taken(&server).len(), 12);
@@ -187,7 +189,7 @@ async fn a_domain_that_does_not_answer_holds_up_nobody() {
     deferred.sort();
     assert_eq!(deferred, asleep);
     assert!(taken(&server).values().all(|times| *times == 1));
-    town.now += chrono::Duration::minutes(10);
+    town.now += Duration::minutes(10);
     assert_eq!(town.uncovered().await, 0);
 }
 
@@ -201,4 +203,101 @@ async fn a_relay_that_answers_for_no_domain_is_out_of_reach() {
     // Two may be about themselves, the third shows that it is the relay.
     assert_eq!((step.sent, step.deferred), (0, 2), "{step:?}");
     assert!(town.rig().sender.relay_trouble().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_leaves_after_the_window_though_a_flight_was_on_its_way() {
+    let late = Act::TakeLate(std::time::Duration::from_secs(2));
+    let server = SmtpServer::start(Script::new().pipelining().first(1, Phase::Dot, late));
+    let everyone = people(40, "ville.example");
+    let settings = "connections = 1\nflight = 16\n";
+    let config = config(&server, settings, &everyone).replace("dot = 2", "dot = 60");
+    let mut town = Town::start(&config, at("2026-11-30T16:59:59Z")).await;
+    let step = town.pass().await;
+    assert_eq!(step.sent, 1, "{step:?}");
+    assert_eq!(server.count(), 1);
+    town.now = at("2026-12-01T08:00:00Z");
+    assert_eq!(town.pass().await.sent, 39);
+    assert!(taken(&server).values().all(|times| *times == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_breaks_its_sessions_does_not_keep_the_others() {
+    let script = Script::new().to("r0@panne.example", Act::Drop);
+    let server = SmtpServer::start(script.pipelining());
+    let mut everyone = people(1, "panne.example");
+    everyone.extend(people(30, "ville.example"));
+    let mut town = Town::start(&config(&server, "connections = 2", &everyone), at(MORNING)).await;
+    let mut sent = 0;
+    for _ in 0..12 {
+        sent += town.pass().await.sent;
+        town.now += Duration::minutes(1);
+    }
+    assert_eq!(sent, 30);
+    assert_eq!(
+        in_state(&town, MailState::Deferred).await,
+        ["r0@panne.example"],
+        "it is charged for what it does"
+    );
+    assert!(taken(&server).values().all(|times| *times == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_loses_its_replies_costs_few_mails_a_copy() {
+    let server = SmtpServer::start(Script::new().pipelining().at(Phase::Dot, Act::TakeAndDrop));
+    let everyone = people(60, "ville.example");
+    let mut town = Town::start(&config(&server, "connections = 2", &everyone), at(MORNING)).await;
+    let step = town.pass().await;
+    assert!(step.in_doubt <= 4 && server.count() <= 4, "{step:?}");
+    assert!(town.rig().sender.relay_trouble().is_some());
+    // One probe at a time from then on.
+    let step = town.pass_after(1).await;
+    assert_eq!((step.in_doubt, step.sent), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_tried_once_whatever_the_connections() {
+    let refused = Act::Reply("535 5.7.8 no");
+    let server = SmtpServer::start(Script::new().pipelining().at(Phase::Auth, refused));
+    let everyone = people(40, "ville.example");
+    let settings = "connections = 8\nusername = \"jetond\"\npassword = { file = \"password\" }";
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("password"), "wrong").unwrap();
+    let file = dir.path().join("password");
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, own).unwrap();
+    let settings = settings.replace("\"password\" }", &format!("{file:?} }}"));
+    let town = Town::start(&config(&server, &settings, &everyone), at(MORNING)).await;
+    let step = town.pass().await;
+    assert_eq!(step.sent, 0);
+    let logins = server.heard();
+    let logins = logins.iter().filter(|h| h.line.starts_with("AUTH "));
+    assert_eq!(logins.count(), 1);
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_waits_its_time_although_its_outcome_was_never_recorded() {
+    let server = SmtpServer::start(Script::new());
+    let everyone = people(1, "ville.example");
+    let mut town = Town::start(&config(&server, "connections = 1", &everyone), at(MORNING)).await;
+    town.rig().tick(town.now).await.unwrap();
+    let claim = async |town: &Town| {
+        let bounds = Bounds::default();
+        let claimed = town.store().claim(Wanted::All, town.now, 10, &bounds).await;
+        claimed.unwrap()
+    };
+    let claimed = claim(&town).await;
+    let doubt = Doubt {
+        mail: claimed[0].no,
+        fence: claimed[0].fence,
+        content: Body::Whole(b"Subject: x\r\n\r\n".to_vec()),
+        carried: 1,
+    };
+    let entered = town.store().enter_doubt(&[doubt], town.now).await.unwrap();
+    assert_eq!(entered, [true]);
+    // Its claim ends, and nobody knows what became of it.
+    for (minutes, expected) in [(16, 0), (13, 0), (2, 1)] {
+        town.now += Duration::minutes(minutes);
+        assert_eq!(claim(&town).await.len(), expected, "after {minutes} more");
+    }
 }

@@ -20,6 +20,8 @@ pub(super) struct Allowance {
     domains: Bounds,
     /// Connections.
     pub(super) lanes: usize,
+    /// A probe is rather made with a mail to another domain than this.
+    suspect: Option<String>,
 }
 
 impl Allowance {
@@ -44,6 +46,13 @@ impl Allowance {
         bounds
     }
 
+    /// What another domain than the suspect one is left; `None` when nobody is suspected, and
+    /// nothing after the first question.
+    pub(super) fn besides_suspect(&mut self) -> Option<Bounds> {
+        let suspect = self.suspect.take()?;
+        Some(self.bounds(&HashMap::from([(suspect, 0)])))
+    }
+
     /// Mails to these domains were taken up.
     pub(super) fn took(&mut self, domains: &[String]) {
         let number = u32::try_from(domains.len()).unwrap_or(u32::MAX);
@@ -65,11 +74,12 @@ impl Shop {
     /// What may be taken up at `now`: nothing while the circuit is open, one mail as a probe
     /// after it, the rest of the quotas otherwise.
     pub(super) async fn allowance(&self, now: DateTime<Utc>) -> Result<Allowance> {
-        let (open, probing) = {
+        let (open, probing, suspect) = {
             let relay = self.relay();
             (
                 relay.circuit.open_until(now).is_some(),
                 relay.circuit.failing().is_some(),
+                relay.suspect().map(str::to_owned),
             )
         };
         if open || self.stopping.is_cancelled() {
@@ -86,11 +96,13 @@ impl Shop {
             mails,
             domains: self.domains(now).await?,
             lanes: self.connections,
+            suspect: None,
         };
         Ok(if probing {
             Allowance {
                 mails: Some(allowance.mails(1)),
                 lanes: 1,
+                suspect,
                 ..allowance
             }
         } else {

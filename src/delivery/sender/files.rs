@@ -46,11 +46,11 @@ impl Shop {
         let mails: Vec<Outgoing<'_>> = jobs.iter().map(|job| self.outgoing(job)).collect();
         let outcomes = files.deliver_batch(&mails).await;
         drop(mails);
-        let now = pace.now();
+        let (now, session) = (pace.now(), self.relay().openings());
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             let Job { entered, .. } = job;
             debug_assert_eq!(entered, Entered::No);
-            let (one, about) = self.judge(&job, outcome, now);
+            let (one, about) = self.judge(&job, outcome, session, now);
             settled.push(one);
             notes.extend(about);
         }

@@ -40,6 +40,10 @@ impl Bound for Job {
     fn domain(&self) -> &str {
         self.to.ascii_domain()
     }
+
+    fn is_doubtful(&self) -> bool {
+        self.mail.doubts > 0
+    }
 }
 
 /// Why a mail whose dot was not written returns to the queue.
@@ -47,6 +51,8 @@ impl Bound for Job {
 pub(super) enum Why {
     Stopping,
     RelayOut,
+    /// The store has failed.
+    Unrecorded,
     /// Its commit before the dot was refused: it is not about the same notices any more.
     Changed,
     /// The connection of its flight was.
@@ -63,6 +69,7 @@ impl Why {
         match self {
             Self::Stopping => "the daemon is stopping",
             Self::RelayOut => "the relay is out of reach",
+            Self::Unrecorded => "the store failed",
             Self::Changed => "changed while it was on its way",
             Self::Lost => "the connection was lost",
             Self::Slow => "its domain is slow",

@@ -5,6 +5,7 @@
 //! written without that commit; what was not written returns to the queue at once. A connection
 //! that broke or is in doubt is never used again.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -24,13 +25,23 @@ use crate::store::settle::{NewNote, Settled, Settlement};
 /// Mails on one connection at most: relays close one that carries too many, Exim after 1,000.
 const MAILS_A_CONNECTION: usize = 500;
 
+/// So long after the commit before its dot a mail may leave without another look at its notices.
+const COMMIT_HOLDS: Duration = Duration::from_secs(60);
+
 /// The connection of a lane.
 #[derive(Default)]
 struct Line {
     courier: Option<Courier>,
-    /// The row of the mail that was offered on it.
-    offered: Option<i64>,
+    /// The mail that was offered on it: its row and its fence.
+    offered: Option<(i64, i64)>,
     carried: usize,
+    /// How often the circuit had been opened when it was made.
+    session: u64,
+}
+
+/// A claim, by its row and its fence.
+fn claim(job: &Job) -> (i64, i64) {
+    (job.mail.no, job.mail.fence)
 }
 
 impl Run {
@@ -56,6 +67,9 @@ impl Run {
     async fn carry(&self, mut flight: Flight<Job>, line: &mut Line) -> Option<Flight<Job>> {
         let next = if self.is_first_offered(&mut flight, line).await {
             self.enter_doubt(&mut flight).await;
+            if flight.jobs.is_empty() {
+                line.abandon_offer();
+            }
             self.complete(&mut flight, line).await
         } else {
             None
@@ -68,7 +82,7 @@ impl Run {
     /// outcome. False when none is left.
     async fn is_first_offered(&self, flight: &mut Flight<Job>, line: &mut Line) -> bool {
         while let Some(job) = flight.jobs.front() {
-            if line.offered == Some(job.mail.no) {
+            if line.offered == Some(claim(job)) {
                 return true;
             }
             let outcome = match self.hindrance(job) {
@@ -82,7 +96,7 @@ impl Run {
                 break;
             };
             match outcome {
-                Ok(outcome) => self.record(job, outcome).await,
+                Ok(outcome) => self.record(job, outcome, line.session).await,
                 Err((next_at, why)) => self.give_back(&job, next_at, why).await,
             }
         }
@@ -94,6 +108,9 @@ impl Run {
         let now = self.pace.now();
         if self.shop.stopping.is_cancelled() {
             return Some((now, Why::Stopping));
+        }
+        if self.recorder.has_failed() {
+            return Some((now, Why::Unrecorded));
         }
         if let Some(until) = self.shop.relay().circuit.open_until(now) {
             return Some((until, Why::RelayOut));
@@ -107,14 +124,28 @@ impl Run {
     }
 
     async fn offer(&self, job: &Job, line: &mut Line) -> Result<(), Outcome> {
-        let began = Instant::now();
-        let courier = line.ready(&self.shop).await?;
-        let offered = courier.offer(&self.shop.outgoing(job)).await;
-        self.took(job, began.elapsed()).await;
-        if offered.is_ok() {
-            line.offered = Some(job.mail.no);
+        loop {
+            let is_new = line.ready(&self.shop).await?;
+            self.went_on();
+            let Some(courier) = &mut line.courier else {
+                continue;
+            };
+            let began = Instant::now();
+            let offered = courier.offer(&self.shop.outgoing(job)).await;
+            self.took(job, began.elapsed()).await;
+            self.went_on();
+            match offered {
+                Ok(()) => {
+                    line.offered = Some(claim(job));
+                    return Ok(());
+                }
+                // It had enough of this connection, most likely: a new one tells.
+                Err(Outcome::Relay(fault)) if !is_new && fault.is_farewell() => {
+                    std::mem::take(line).quit().await;
+                }
+                Err(outcome) => return Err(outcome),
+            }
         }
-        offered
     }
 
     /// The commit before the first dot. A mail that may not leave any more is given back.
@@ -131,6 +162,7 @@ impl Run {
             .collect();
         let now = self.pace.now();
         let may_leave = self.recorder.enter_doubt(doubts, now).await;
+        self.went_on();
         for (job, may) in flight.jobs.iter_mut().zip(may_leave) {
             if may {
                 job.entered = Entered::Yes;
@@ -150,23 +182,35 @@ impl Run {
     /// not leave: then no dot is written, and the server throws away what it was offered.
     async fn complete(&self, flight: &mut Flight<Job>, line: &mut Line) -> Option<Flight<Job>> {
         let mut next = None;
+        let committed = Instant::now();
         while let Some(job) = flight.jobs.pop_front() {
-            if line.offered != Some(job.mail.no) {
+            if let Some((until, why)) = self.hindrance_in_flight(&job, committed) {
                 line.abandon_offer();
-                if let Some((until, why)) = self.hindrance(&job) {
-                    self.give_back(&job, until, why).await;
-                    continue;
-                }
+                self.give_back(&job, until, why).await;
+                continue;
+            }
+            if line.offered != Some(claim(&job)) {
+                line.abandon_offer();
                 if let Err(outcome) = self.offer(&job, line).await {
-                    self.record(job, outcome).await;
+                    self.record(job, outcome, line.session).await;
                     continue;
                 }
             }
-            if flight.jobs.is_empty() && line.may_carry_more() && self.may_offer_more() {
+            if flight.jobs.is_empty() && line.may_carry_more() {
                 next = self.queue.take_quick();
             }
-            let follows = flight.jobs.front().or_else(|| next.as_ref()?.jobs.front());
-            let follows = follows.filter(|_| line.may_carry_more() && self.may_offer_more());
+            let follows = match (flight.jobs.front(), &next) {
+                (Some(job), _) => self
+                    .hindrance_in_flight(job, committed)
+                    .is_none()
+                    .then_some(job),
+                (None, Some(next)) => next
+                    .jobs
+                    .front()
+                    .filter(|job| self.hindrance(job).is_none()),
+                (None, None) => None,
+            };
+            let follows = follows.filter(|_| line.may_carry_more());
             let Some(courier) = &mut line.courier else {
                 // Not reached: what was offered has its courier.
                 self.give_back(&job, self.pace.now(), Why::Lost).await;
@@ -179,46 +223,61 @@ impl Run {
                 outcome,
                 next: offered,
             } = courier.complete(&mail, behind.as_ref()).await;
+            self.went_on();
             line.carried += 1;
-            line.offered = match (&offered, &behind) {
-                (Some(Ok(())), Some(behind)) => Some(behind.id),
-                _ => None,
+            line.offered = match &offered {
+                Some(Ok(())) => follows.map(claim),
+                Some(Err(_)) | None => None,
             };
             // What the relay thought about after its answer to this mail was the next recipient.
             let answered = courier.answered().unwrap_or_else(Instant::now);
             let (its, of_next) = (answered - began, answered.elapsed());
-            self.took(&job, its).await;
-            if let Some(follows) = flight.jobs.front().or_else(|| next.as_ref()?.jobs.front())
+            if let Some(follows) = follows
                 && offered.is_some()
             {
                 self.took(follows, of_next).await;
             }
+            self.took(&job, its).await;
             let ended = outcome.ends_connection();
-            self.record(job, outcome).await;
+            self.record(job, outcome, line.session).await;
             if let Some(Err(outcome)) = offered {
-                let refused = flight
-                    .jobs
-                    .pop_front()
-                    .or_else(|| next.as_mut()?.jobs.pop_front());
-                if let Some(job) = refused {
-                    self.record(job, outcome).await;
+                let jobs = if flight.jobs.is_empty() {
+                    next.as_mut().map(|next| &mut next.jobs)
+                } else {
+                    Some(&mut flight.jobs)
+                };
+                if let Some(job) = jobs.and_then(VecDeque::pop_front) {
+                    self.record(job, outcome, line.session).await;
                 }
             }
-            if ended {
-                // Their dot was not written: they return at once.
-                let until = self.shop.relay().circuit.open_until(self.pace.now());
-                let until = until.unwrap_or(self.pace.now());
-                for job in flight.jobs.drain(..) {
-                    self.give_back(&job, until, Why::Lost).await;
-                }
+            let until = self.shop.relay().circuit.open_until(self.pace.now());
+            let until = until.unwrap_or(self.pace.now());
+            let (stay, go_on) = std::mem::take(&mut flight.jobs)
+                .into_iter()
+                .partition(|job| {
+                    // Their dot was not written: they return at once; so do those of a domain that
+                    // turned out to be slow.
+                    ended
+                        || line.offered != Some(claim(job))
+                            && self.queue.is_slow(job.to.ascii_domain())
+                });
+            flight.jobs = go_on;
+            let stay: VecDeque<Job> = stay;
+            let why = if ended { Why::Lost } else { Why::Slow };
+            for job in stay {
+                self.give_back(&job, until, why).await;
             }
         }
         next
     }
 
-    /// Whether another mail may be offered behind a dot.
-    fn may_offer_more(&self) -> bool {
-        !self.shop.stopping.is_cancelled()
+    /// As [`Run::hindrance`], of a mail in a flight: its commit has looked at its notices a while
+    /// ago, and is not believed for long.
+    fn hindrance_in_flight(&self, job: &Job, committed: Instant) -> Option<(DateTime<Utc>, Why)> {
+        if committed.elapsed() > COMMIT_HOLDS {
+            return Some((self.pace.now(), Why::Stale));
+        }
+        self.hindrance(job)
     }
 
     /// A mail held its lane so long.
@@ -229,9 +288,9 @@ impl Run {
     }
 
     /// Acts on what an outcome means.
-    pub(super) async fn record(&self, job: Job, outcome: Outcome) {
+    async fn record(&self, job: Job, outcome: Outcome, session: u64) {
         let now = self.pace.now();
-        let (settled, notes) = self.shop.judge(&job, outcome, now);
+        let (settled, notes) = self.shop.judge(&job, outcome, session, now);
         self.done().count(&settled.outcome);
         self.recorder.settle(settled, notes, now).await;
     }
@@ -241,7 +300,7 @@ impl Run {
         let now = self.pace.now();
         let outcome = Settlement::Returned { next_at };
         match why {
-            Why::Stopping | Why::RelayOut => self.done().count(&outcome),
+            Why::Stopping | Why::RelayOut | Why::Unrecorded => self.done().count(&outcome),
             // They are taken up again at once, or something else has told of the fault.
             Why::Changed | Why::Lost | Why::Slow | Why::Stale if next_at <= now => {}
             Why::Changed | Why::Lost | Why::Slow | Why::Stale => self.done().count(&outcome),
@@ -259,6 +318,7 @@ impl Shop {
         &self,
         job: &Job,
         outcome: Outcome,
+        session: u64,
         now: DateTime<Utc>,
     ) -> (Settled, Vec<NewNote>) {
         let said = outcome.to_string();
@@ -267,6 +327,7 @@ impl Shop {
             letter: &job.letter,
             domain: job.to.ascii_domain(),
             entered: job.entered,
+            session,
             now,
         };
         let Verdict {
@@ -275,11 +336,11 @@ impl Shop {
         } = self.relay().judge(outcome, &said, &case);
         let (mail, to) = (job.mail.no, job.to.masked());
         let token = ids(job.matter.carried(mail));
-        match settlement.attempt_word() {
-            Some("sent") | None => tracing::info!(mail, token, %to, "sent"),
-            Some(word) => {
-                tracing::warn!(mail, token, %to, outcome = word, reply = %said, "not sent");
-            }
+        if let Settlement::Sent { .. } = settlement {
+            tracing::info!(mail, token, %to, "sent");
+        } else {
+            let outcome = settlement.attempt_word().unwrap_or("settled");
+            tracing::warn!(mail, token, %to, outcome, reply = %said, "not sent");
         }
         let notes = match trouble {
             Some(trouble) => self.notes(trouble, &job.mail, &job.matter, &said, now),
@@ -290,17 +351,17 @@ impl Shop {
 }
 
 impl Line {
-    /// A courier that can be offered a mail: the present one, or a new one.
-    async fn ready(&mut self, shop: &Shop) -> Result<&mut Courier, Outcome> {
+    /// Makes sure of a courier that can be offered a mail: the present one, or a new one. Answers
+    /// whether it is new.
+    async fn ready(&mut self, shop: &Shop) -> Result<bool, Outcome> {
         let is_usable = self.courier.as_mut().is_some_and(Courier::is_usable);
-        if !is_usable || !self.may_carry_more() {
-            std::mem::take(self).quit().await;
+        if is_usable && self.may_carry_more() {
+            return Ok(false);
         }
-        let courier = match self.courier.take() {
-            Some(courier) => courier,
-            None => shop.way.open().await.map_err(Outcome::Relay)?,
-        };
-        Ok(self.courier.insert(courier))
+        std::mem::take(self).quit().await;
+        self.session = shop.relay().openings();
+        self.courier = Some(shop.way.open().await.map_err(Outcome::Relay)?);
+        Ok(true)
     }
 
     fn may_carry_more(&self) -> bool {

@@ -161,8 +161,14 @@ impl Sender {
         self.shop.relay().circuit.answered()
     }
 
-    /// Sends what may leave at `now`, for some seconds at most; then every mail that was taken
-    /// up has its outcome on record.
+    /// The shortest span over which a quota counts: after it there is room again.
+    pub fn shortest_quota(&self) -> Option<std::time::Duration> {
+        let rate = self.shop.rate.map(|rate| rate.per);
+        self.shop.per_domain.spans().into_iter().chain(rate).min()
+    }
+
+    /// Sends what may leave at `now`, for some seconds, or for as long as some connection is held
+    /// up; then every mail that was taken up has its outcome on record.
     ///
     /// # Errors
     /// When the store fails; no mail leaves without its commit.

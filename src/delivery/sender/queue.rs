@@ -19,10 +19,14 @@ const KEPT_OF_SLOW: usize = 32;
 /// Of so many lanes one may serve slow domains while others wait.
 const LANES_FOR_ONE_SLOW: usize = 4;
 
-/// What waits here: a mail knows its domain.
+/// What waits here.
 pub(super) trait Bound {
     /// The recipient's domain.
     fn domain(&self) -> &str;
+
+    /// Whether a copy of it may have been accepted before: it flies alone, so that a crash amid
+    /// a flight of others adds no doubt to it.
+    fn is_doubtful(&self) -> bool;
 }
 
 /// How mails are dealt out.
@@ -129,7 +133,7 @@ impl<J: Bound> Queue<J> {
             {
                 let mut inner = self.lock();
                 let taken = inner.take(self.deal);
-                if taken.is_some() || inner.closed {
+                if taken.is_some() || (inner.closed && inner.len() == 0) {
                     drop(inner);
                     self.room.notify_one();
                     return taken;
@@ -195,6 +199,11 @@ impl<J: Bound> Queue<J> {
         }
     }
 
+    /// Whether a domain is slow.
+    pub(super) fn is_slow(&self, domain: &str) -> bool {
+        self.lock().slow.iter().any(|(d, _)| d == domain)
+    }
+
     /// No more mails will come.
     pub(super) fn close(&self) {
         self.lock().closed = true;
@@ -211,7 +220,7 @@ impl<J: Bound> Queue<J> {
     }
 }
 
-impl<J> Inner<J> {
+impl<J: Bound> Inner<J> {
     fn len(&self) -> usize {
         self.quick.len() + self.slow.iter().map(|(_, kept)| kept.len()).sum::<usize>()
     }
@@ -230,14 +239,20 @@ impl<J> Inner<J> {
         if self.is_turn_of_slow(deal) {
             return self.take_slow();
         }
-        self.take_quick(deal).or_else(|| self.take_slow())
+        self.take_quick(deal).or_else(|| {
+            // One lane stays free for those who come next, unless nobody does.
+            let free = deal.lanes == 1 || self.closed || self.lanes_on_slow + 1 < deal.lanes;
+            if free { self.take_slow() } else { None }
+        })
     }
 
     /// With little to send a flight is one mail: what a crash may repeat is then one mail, and
     /// the lanes end together.
     fn take_quick(&mut self, deal: Deal) -> Option<Flight<J>> {
         let share = self.quick.len() / (2 * deal.lanes);
-        let size = share.clamp(1, deal.flight).min(self.quick.len());
+        let most = share.clamp(1, deal.flight).min(self.quick.len());
+        let doubtful = self.quick.iter().take(most).position(Bound::is_doubtful);
+        let size = doubtful.map_or(most, |at| at.max(1));
         let jobs: VecDeque<J> = self.quick.drain(..size).collect();
         (!jobs.is_empty()).then_some(Flight {
             jobs,
@@ -268,7 +283,14 @@ mod tests {
         fn domain(&self) -> &str {
             self.0
         }
+
+        fn is_doubtful(&self) -> bool {
+            self.1 >= DOUBTFUL
+        }
     }
+
+    /// Mails from this number on are.
+    const DOUBTFUL: u32 = 1000;
 
     const PATIENT: Duration = Duration::from_secs(60);
     const QUICK: Duration = Duration::from_millis(5);
@@ -302,6 +324,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_in_doubt_flies_alone() {
+        let numbers = [1, 2, DOUBTFUL, DOUBTFUL + 1, 3, 4];
+        let queue = queue(1, 3, numbers.map(|n| ("a.example", n)));
+        let mut flights = Vec::new();
+        while queue.len() > 0 {
+            let flight = take(&queue).await;
+            flights.push(flight.iter().map(|m| m.1).collect::<Vec<_>>());
+        }
+        let alone = |n| vec![n];
+        let expected = [
+            vec![1, 2],
+            alone(DOUBTFUL),
+            alone(DOUBTFUL + 1),
+            alone(3),
+            alone(4),
+        ];
+        assert_eq!(flights, expected);
+    }
+
+    #[tokio::test]
     async fn a_slow_domain_has_one_lane_of_four_and_the_others_go_on() {
         let mails = (0..100).flat_map(|n| [("slow.example", n), ("quick.example", n)]);
         let queue = queue(4, 1, mails);
@@ -312,7 +354,7 @@ mod tests {
         for n in 0..100 {
             assert_eq!(take(&queue).await, [("quick.example", n)]);
         }
-        // Nobody else waits: all lanes may serve it.
+        // Nobody else waits: more lanes may serve it.
         assert_eq!(take(&queue).await[0].0, "slow.example");
         queue.landed(&on_its_way);
         assert_eq!(queue.room_of_slow()["slow.example"], 2);

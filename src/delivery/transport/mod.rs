@@ -84,7 +84,7 @@ impl Courier {
     }
 
     /// Second step, after *in doubt* is committed. A relay that offers PIPELINING is asked about
-    /// `next` in the same write; the other ways have nothing to ask.
+    /// `next` in the same write; the other ways have nothing to ask, and answer nothing about it.
     pub async fn complete(
         &mut self,
         mail: &Outgoing<'_>,
@@ -95,8 +95,7 @@ impl Courier {
             Self::File(files) => files.deliver(mail).await,
             Self::Sendmail(command) => command.deliver(mail).await,
         };
-        let next = next.map(|_| Ok(()));
-        Completed { outcome, next }
+        Completed::alone(outcome)
     }
 
     /// When the last final dot was answered, where that is known.
