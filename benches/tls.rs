@@ -25,9 +25,13 @@ fn main() {
     let backlog = Backlog::of(MAILS);
     let place = tempfile::tempdir().expect("a temporary directory");
     let (mut plain, mut tls) = (vec![], vec![]);
-    for _ in 0..TIMES {
+    for turn in 0..TIMES {
         let sink = postfix.sink(2 * MAILS);
-        for (side, times) in [(Side::Plain, &mut plain), (Side::Tls, &mut tls)] {
+        let mut sides = [(Side::Plain, &mut plain), (Side::Tls, &mut tls)];
+        if turn % 2 == 1 {
+            sides.reverse();
+        }
+        for (side, times) in sides {
             let authority = place.path().join(format!("{}-{side:?}.pem", sink.port));
             let way = Way {
                 port: front(sink.port, side, &authority),

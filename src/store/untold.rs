@@ -2,6 +2,8 @@
 //! told: written with the refusal, gone with the transaction that queues the notes, so that a
 //! crash between the two loses neither.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
@@ -79,23 +81,19 @@ impl Store {
             .bind(LAST_WORDS)
             .fetch_all(&self.pool)
             .await?;
-        let tokens: Vec<(i64, LostToken)> = tokens
-            .iter()
-            .map(|r| {
-                let lost = LostToken {
-                    token: r.try_get(1)?,
-                    name: r.try_get(2)?,
-                    expires: instant(r.try_get(3)?),
-                    contact: r.try_get(4)?,
-                    known: r.try_get(5)?,
-                };
-                Ok((r.try_get(0)?, lost))
-            })
-            .collect::<Result<_>>()?;
+        let mut about: HashMap<i64, Vec<LostToken>> = HashMap::new();
+        for r in &tokens {
+            about.entry(r.try_get(0)?).or_default().push(LostToken {
+                token: r.try_get(1)?,
+                name: r.try_get(2)?,
+                expires: instant(r.try_get(3)?),
+                contact: r.try_get(4)?,
+                known: r.try_get(5)?,
+            });
+        }
         rows.iter()
             .map(|r| {
                 let (mail, way): (i64, &str) = (r.try_get(0)?, r.try_get(2)?);
-                let about = tokens.iter().filter(|(of, _)| *of == mail);
                 Ok(Untold {
                     mail,
                     at: instant(r.try_get(1)?),
@@ -105,7 +103,7 @@ impl Store {
                     recipient: r.try_get(4)?,
                     address: r.try_get(5)?,
                     said: r.try_get(6)?,
-                    tokens: about.map(|(_, token)| token.clone()).collect(),
+                    tokens: about.remove(&mail).unwrap_or_default(),
                 })
             })
             .collect()
