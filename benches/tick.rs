@@ -2,7 +2,7 @@
 //! larger store within 1.2 times the smaller one (promise 11: cost follows the work).
 //!
 //! `cargo bench --bench tick -- 10000000` has a third store of so many tokens beside them, which
-//! takes some 8 GB of the temporary directory and half an hour.
+//! takes some 5 GB of the temporary directory and ten minutes.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 #[expect(dead_code, reason = "another benchmark uses the rest")]
