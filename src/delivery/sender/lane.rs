@@ -126,7 +126,7 @@ impl Run {
     async fn offer(&self, job: &Job, line: &mut Line) -> Result<(), Outcome> {
         loop {
             let is_new = line.ready(&self.shop).await?;
-            self.went_on();
+            self.has_reached();
             let Some(courier) = &mut line.courier else {
                 continue;
             };

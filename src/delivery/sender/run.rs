@@ -4,6 +4,7 @@
 //! for one. A run takes mails up for some seconds, and goes on for as long as some lane is held
 //! up, so that it holds up nobody; then it ends, with the last outcome on record.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ const SPELL: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// With so many mails waiting for a lane no more are taken up.
-const ENOUGH: usize = 256;
+const ENOUGH: usize = 512;
 
 /// What the feeder and the lanes of a run share.
 #[derive(Debug)]
@@ -38,11 +39,19 @@ pub(super) struct Run {
     done: Mutex<Step>,
     /// A lane has gone a step further: whoever waits for lanes shows life.
     progress: Notify,
+    /// A connection has come about.
+    reached: AtomicBool,
 }
 
 impl Run {
     pub(super) fn done(&self) -> MutexGuard<'_, Step> {
         self.done.lock().expect("no lane panics")
+    }
+
+    /// A connection has come about, login included.
+    pub(super) fn has_reached(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+        self.went_on();
     }
 
     /// A lane has gone a step further.
@@ -71,6 +80,7 @@ impl Shop {
             pace,
             done: Mutex::default(),
             progress: Notify::new(),
+            reached: AtomicBool::new(false),
         });
         let mut lanes = JoinSet::new();
         let fed = loop {
@@ -191,13 +201,13 @@ impl Run {
         }
     }
 
-    /// Opens lanes for what no lane waits for. Until the relay has answered about a mail there is
-    /// one: a wrong password is tried once, not once for each connection.
+    /// Opens lanes for what no lane waits for. Until a first connection has come about there is one:
+    /// a wrong password is tried once, not once for each connection.
     fn staff(self: &Arc<Self>, most: usize, lanes: &mut JoinSet<()>) {
         while let Some(ended) = lanes.try_join_next() {
             buried(ended);
         }
-        let most = if self.shop.relay().circuit.answered() {
+        let most = if self.reached.load(Ordering::Relaxed) {
             most
         } else {
             most.min(1)

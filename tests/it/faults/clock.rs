@@ -13,11 +13,10 @@ use crate::support::smtp_server::{Act, Gate, Phase, Script};
 
 const MAILS: usize = 20;
 
-/// Where the clock goes, from where it is.
-fn jumps() -> [(
-    &'static str,
-    Box<dyn Fn(DateTime<Utc>) -> DateTime<Utc> + Sync>,
-); 6] {
+/// Where a clock goes, from where it is.
+type Jump = Box<dyn Fn(DateTime<Utc>) -> DateTime<Utc> + Sync>;
+
+fn jumps() -> [(&'static str, Jump); 6] {
     [
         ("an hour ahead", Box::new(|now| now + Duration::hours(1))),
         ("an hour back", Box::new(|now| now - Duration::hours(1))),

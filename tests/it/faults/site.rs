@@ -82,8 +82,13 @@ impl Site {
         Self::with(script, mails, lanes, "")
     }
 
-    /// The same, with more lines in `[mail.smtp]`; `CA` in them is the server's authority.
+    /// The same, with more lines in `[mail.smtp]`; `CA` in them is the server's authority. Where
+    /// several mails may be in flight the server offers PIPELINING.
     pub(super) fn with(script: Script, mails: usize, lanes: Lanes, smtp: &str) -> Option<Self> {
+        let script = match lanes.flight {
+            1 => script,
+            _ => script.pipelining(),
+        };
         let server = SmtpServer::start(script);
         let smtp = smtp.replace("CA", server.ca_file().to_str().unwrap());
         let now = Utc.with_ymd_and_hms(2027, 3, 10, 10, 0, 0).unwrap();
