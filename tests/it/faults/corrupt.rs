@@ -88,12 +88,12 @@ fn mutant(base: &[u8], n: usize) -> Mutant {
         let said = said(&output);
         judged.broken.push(format!("no advice: {said}"));
     }
-    let status = site
-        .program
-        .command_at(site.now, &["status"])
-        .output()
-        .unwrap();
-    judged.broken.extend(ended_in(&status, &[0, 6, 8]).err());
+    // A reader now and then: they are looked at by tests of their own.
+    if n.is_multiple_of(4) {
+        let mut status = site.program.command_at(site.now, &["status"]);
+        let status = status.output().unwrap();
+        judged.broken.extend(ended_in(&status, &[0, 6, 8]).err());
+    }
 
     let taken = site.server.accepted();
     let mut unverified = 0;
