@@ -55,7 +55,7 @@ async fn weeks_of_passes_open_nothing_that_stays_open() {
     }
     assert!(!before.is_empty());
     assert_eq!(files_of(&town), before);
-    // The log is folded into the file as it grows, by SQLite itself.
+    // The log is folded into the file as it grows, by SQLite itself: each 4,000 pages of 4 kB.
     let log = std::fs::metadata(town.dir().join("jetond.db-wal")).unwrap();
-    assert!(log.len() < 8_000_000, "{} bytes", log.len());
+    assert!(log.len() < 20_000_000, "{} bytes", log.len());
 }
