@@ -140,6 +140,8 @@ impl<J: Bound> Queue<J> {
                 }
                 inner.waiting += 1;
             }
+            // Whoever waits for the lanes sees that one has nothing to do.
+            self.room.notify_one();
             more.await;
             self.lock().waiting -= 1;
         }
@@ -210,7 +212,7 @@ impl<J: Bound> Queue<J> {
         self.more.notify_waiters();
     }
 
-    /// Waits until a mail has been taken.
+    /// Waits until a mail has been taken, or a lane has nothing to do.
     pub(super) async fn room(&self) {
         self.room.notified().await;
     }

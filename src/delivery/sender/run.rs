@@ -173,6 +173,7 @@ impl Run {
                 return Lanes::Busy;
             }
             tokio::select! {
+                () = self.queue.room() => {}
                 () = self.progress.notified() => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
                 () = self.shop.stopping.cancelled() => return Lanes::Busy,
