@@ -34,7 +34,7 @@ use crate::tell::refusals::{self, Haste};
 use crate::tell::{Relay, Teller};
 use crate::tick::{Planner, Ticked};
 use crate::tidy::Tidier;
-use crate::web::{BindError, Site, Webhooks};
+use crate::web::{BindError, Door, Site, Webhooks};
 
 /// Why the daemon cannot work with its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,7 @@ pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site 
         desk: clerk.desk.clone(),
         public_url: config.web.public_url.clone(),
         hosts: config.web.hosts.clone(),
+        door: Door::of(&config.web),
         datapass: config.datapass.as_ref().map(|d| Webhooks {
             secrets: d.secrets.clone(),
             rules: datapass_rules(config),

@@ -101,6 +101,8 @@ pub enum Who {
     Daemon,
     /// A person at the command line, by the name of the system.
     User(String),
+    /// A person at the pages, by the name of their login.
+    Web(String),
     /// A recipient by a link in a mail: their key.
     Recipient(String),
     /// An import: the file's name, or `-`.
@@ -115,6 +117,7 @@ impl fmt::Display for Who {
             Self::File => f.write_str("file"),
             Self::Daemon => f.write_str("daemon"),
             Self::User(name) => write!(f, "user:{name}"),
+            Self::Web(name) => write!(f, "web:{name}"),
             Self::Recipient(key) => write!(f, "recipient:{key}"),
             Self::Import(name) => write!(f, "import:{name}"),
             Self::Webhook => f.write_str("webhook"),

@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use tower_service::Service as _;
 
 use crate::domain::language::{Text, text};
+use crate::web::access::Peer;
 use crate::web::answer::{later, plain};
 use crate::web::{Limits, Live, datapass};
 
@@ -41,6 +42,10 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
 ];
 
+/// What the pages of the watch send instead: their addresses are no keys, and a browser tells
+/// the origin of their forms only so.
+pub(super) const SAME_ORIGIN: &str = "same-origin";
+
 /// What one connection needs to answer.
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
@@ -49,6 +54,8 @@ pub(super) struct Guard {
     pub(super) limits: Limits,
     /// The address to which the connection came.
     pub(super) here: IpAddr,
+    /// The address from which it came.
+    pub(super) peer: IpAddr,
     /// The connection's place among those that may be open at once.
     pub(super) place: Arc<OwnedSemaphorePermit>,
 }
@@ -93,7 +100,8 @@ impl Guard {
                 );
             }
         };
-        let request = Request::from_parts(parts, Body::from(body));
+        let mut request = Request::from_parts(parts, Body::from(body));
+        request.extensions_mut().insert(Peer(self.peer));
         let (mut router, place) = (self.router.clone(), Arc::clone(&self.place));
         let handler = tokio::spawn(async move {
             let answered = router.call(request).await;
@@ -168,6 +176,9 @@ fn bad(said: &Text) -> Response {
 
 fn harden(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
+        if name == REFERRER_POLICY && headers.get(&name).is_some_and(|v| v == SAME_ORIGIN) {
+            continue;
+        }
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.remove(header::SERVER);

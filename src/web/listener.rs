@@ -51,13 +51,13 @@ pub async fn serve(
         let place = Arc::new(place.expect("nobody closes it"));
         let accepted = match stopping.run_until_cancelled(listener.accept()).await {
             None => break,
-            Some(accepted) => accepted.and_then(|(stream, _)| {
+            Some(accepted) => accepted.and_then(|(stream, peer)| {
                 let here = stream.local_addr()?.ip();
-                Ok((stream, here))
+                Ok((stream, here, peer.ip()))
             }),
         };
         match accepted {
-            Ok((stream, here)) => {
+            Ok((stream, here, peer)) => {
                 is_failing = false;
                 let (router, live) = (router.clone(), live.clone());
                 let guard = Guard {
@@ -65,6 +65,7 @@ pub async fn serve(
                     live,
                     limits,
                     here,
+                    peer,
                     place,
                 };
                 tokio::spawn(converse(stream, guard, stopping.clone()));

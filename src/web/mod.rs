@@ -12,6 +12,7 @@
 //! handlers take `State<Live>` and, where they need it, the raw body as `Bytes`: it is there
 //! whole, at most [`Limits::body`] long. A fault of the store becomes [`Unready`] by `?`.
 
+mod access;
 mod answer;
 mod connection;
 mod datapass;
@@ -23,6 +24,7 @@ mod site;
 
 use axum::Router;
 
+pub use self::access::Door;
 pub use self::answer::Unready;
 pub use self::datapass::Webhooks;
 pub use self::listener::{BindError, bind, serve};

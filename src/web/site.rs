@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::delivery::desk::Desk;
 use crate::domain::public_url::PublicUrl;
 use crate::store::Store;
+use crate::web::access::Door;
 use crate::web::datapass::{Counter, Webhooks};
 
 /// What the pages know of one configuration.
@@ -23,6 +24,8 @@ pub struct Site {
     pub public_url: Option<PublicUrl>,
     /// Further names under which it may be asked.
     pub hosts: Vec<String>,
+    /// Who may look at the pages of the watch.
+    pub door: Door,
     /// What is done with webhooks of Data Pass; `None`: there is no such address.
     pub datapass: Option<Webhooks>,
     /// The clock.
