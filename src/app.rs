@@ -23,6 +23,7 @@ use crate::delivery::step::Step;
 use crate::delivery::transport::Way;
 use crate::domain::address::Address;
 use crate::domain::datapass::merge::OnApprove;
+use crate::health::Bulletin;
 use crate::renewal::datapass::Rules;
 use crate::renewal::import::House;
 use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
@@ -123,10 +124,13 @@ pub fn datapass_rules(config: &Config) -> Rules {
     }
 }
 
-/// What the pages know of a configuration.
+/// What the pages know of a configuration. They read by the clerk's connection, and know nothing
+/// of the daemon's health, unless they are given better.
 pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site {
     Site {
         store: clerk.store.clone(),
+        reader: clerk.store.clone(),
+        bulletin: Bulletin::default(),
         desk: clerk.desk.clone(),
         public_url: config.web.public_url.clone(),
         hosts: config.web.hosts.clone(),

@@ -3,6 +3,8 @@
 //! Health follows promise 1, not the process being alive: STATUS, the heartbeat, `status` and
 //! the notes to the contact all ask here. Nothing is decided or written here.
 
+use std::sync::{Arc, RwLock};
+
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::calendar::Calendar;
@@ -70,6 +72,33 @@ impl Vitals {
             .filter(|(s, _)| of(*s))
             .map(|(_, n)| n)
             .sum()
+    }
+}
+
+/// What the daemon's last look at the watch found.
+#[derive(Debug, Clone)]
+pub struct Checkup {
+    /// When it looked.
+    pub at: DateTime<Utc>,
+    /// What the store says; `None` when it cannot be read.
+    pub vitals: Option<Vitals>,
+    /// What is wrong; empty when all is well.
+    pub ills: Vec<Ill>,
+}
+
+/// Where the last [`Checkup`] hangs out, for whoever asks between two looks.
+#[derive(Debug, Clone, Default)]
+pub struct Bulletin(Arc<RwLock<Option<Arc<Checkup>>>>);
+
+impl Bulletin {
+    /// Hangs out another one.
+    pub fn put(&self, checkup: Checkup) {
+        *self.0.write().expect("no holder panics") = Some(Arc::new(checkup));
+    }
+
+    /// The last one; `None` before the first look.
+    pub fn last(&self) -> Option<Arc<Checkup>> {
+        self.0.read().expect("no holder panics").clone()
     }
 }
 

@@ -20,11 +20,12 @@
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
 //! - [`tell`]: what the watch tells by itself: alarms, the weekly report. *(delivery, domain,
 //!   health, simulate, store, tick)*
-//! - [`web`]: what is answered over HTTP: the shell that bounds every request, the pages, Data
-//!   Pass's webhooks. *(config, delivery, domain, renewal, store)*
+//! - [`web`]: what is answered over HTTP: the shell that bounds every request, the dashboard, the
+//!   pages behind the links of mails, Data Pass's webhooks. *(config, delivery, domain, health,
+//!   renewal, simulate, store, tick)*
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
-//!   renewal, store, tell, tick, tidy, web)*
+//!   health, renewal, store, tell, tick, tidy, web)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
 //!   health, heartbeat, renewal, store, systemd, web)*
 //! - [`cli`]: one file per command group. *(all of the above)*

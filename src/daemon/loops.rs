@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::app::Rig;
 use crate::clock;
 use crate::daemon::{Shared, status};
+use crate::health::Checkup;
 use crate::heartbeat::Pulse;
 use crate::store::error::StoreError;
 use crate::systemd;
@@ -70,6 +71,11 @@ pub(super) async fn tick_loop(shared: Arc<Shared>) {
             desk.language,
             now,
         ));
+        shared.showing.bulletin.put(Checkup {
+            at: now,
+            vitals: found.vitals,
+            ills: found.ills,
+        });
         shared.passed.send_replace(generation);
         let pause = shared.watch.look_again_in().unwrap_or(WITHOUT_A_HINT);
         tokio::select! {

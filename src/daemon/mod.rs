@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch as published};
 use tokio::task::JoinError;
@@ -28,11 +27,14 @@ use crate::app::gate::Gate;
 use crate::app::{self, Rig, SendingStore, SetupError};
 use crate::clock;
 use crate::config::Config;
+use crate::delivery::clerk::Clerk;
 use crate::domain::language::text;
+use crate::health::Bulletin;
 use crate::heartbeat::{Beats, Pinger};
 use crate::renewal::reconcile::Brake;
+use crate::store::Store;
 use crate::systemd;
-use crate::web::{self, Limits, Live};
+use crate::web::{Limits, Live, Server, Site};
 
 pub use self::summary::Answer;
 
@@ -97,6 +99,8 @@ struct Shared {
     reloaded: Mutex<Option<Reloaded>>,
     beats: Beats,
     web: Live,
+    /// The connection by which the pages read, and where they learn of the daemon's health.
+    showing: Showing,
     stopping: CancellationToken,
 }
 
@@ -112,7 +116,7 @@ impl Shared {
     /// Puts another configuration in force; answers its generation.
     fn switch(&self, config: &Config, rig: Rig) -> u64 {
         self.web
-            .switch(app::site(config, rig.sender.clerk(), clock::now));
+            .switch(self.showing.site(config, rig.sender.clerk()));
         *self.rig.lock().expect("no loop panics with the rig") = Arc::new(rig);
         let mut longest = self.longest_wait.lock().expect("no holder panics");
         // A delivery that began before still has the old deadlines.
@@ -138,13 +142,31 @@ impl Shared {
     }
 }
 
+/// What the pages of every configuration share.
+#[derive(Clone)]
+struct Showing {
+    reader: Store,
+    bulletin: Bulletin,
+}
+
+impl Showing {
+    fn site(&self, config: &Config, clerk: &Clerk) -> Site {
+        Site {
+            reader: self.reader.clone(),
+            bulletin: self.bulletin.clone(),
+            ..app::site(config, clerk, clock::now)
+        }
+    }
+}
+
 /// What must stand before the loops start.
 struct Standing {
     sending: SendingStore,
     gate: Gate,
     rig: Rig,
     /// Taken before anyone is told that all is ready; `None`: there is no `[web] listen`.
-    listener: Option<TcpListener>,
+    server: Option<Server>,
+    showing: Showing,
 }
 
 /// Makes everything that must stand before the loops start. It may take long: a migration, or
@@ -154,9 +176,17 @@ async fn stand_up(config: &Config, stopping: &CancellationToken) -> Result<Stand
     let (gate, look) = Gate::open(sending.store.clone(), clock::reading()).await?;
     let now = look.at;
     let rig = Rig::new(config, sending.store.clone(), stopping.clone())?;
-    let listener = match config.web.listen {
-        Some(address) => Some(web::bind(address).await?),
+    let server = match config.web.listen {
+        Some(address) => Some(Server::bind(address).await?),
         None => None,
+    };
+    let reader = match &server {
+        Some(_) => Store::open_to_read(&config.store).await?,
+        None => sending.store.clone(),
+    };
+    let showing = Showing {
+        reader,
+        bulletin: Bulletin::default(),
     };
     let report = app::take_over(config, &sending.store, Brake::Keep, now).await?;
     if !report.kept.is_empty() {
@@ -169,7 +199,8 @@ async fn stand_up(config: &Config, stopping: &CancellationToken) -> Result<Stand
         sending,
         gate,
         rig,
-        listener,
+        server,
+        showing,
     })
 }
 
@@ -188,9 +219,11 @@ pub async fn run(
         sending,
         gate,
         rig,
-        listener,
+        server,
+        showing,
     } = systemd::patiently(stand_up(&config, &stopping)).await?;
-    let live = Live::new(app::site(&config, rig.sender.clerk(), clock::now));
+    let live = Live::new(showing.site(&config, rig.sender.clerk()));
+    let reader = showing.reader.clone();
     let shared = Arc::new(Shared {
         rig: Mutex::new(Arc::new(rig)),
         tick_hint: Notify::new(),
@@ -206,6 +239,7 @@ pub async fn run(
         reloaded: Mutex::default(),
         beats: Beats::start(Pinger::default(), stopping.clone()),
         web: live.clone(),
+        showing,
         stopping: stopping.clone(),
     });
     let begun = text!("the first pass runs", "premier passage en cours");
@@ -230,11 +264,8 @@ pub async fn run(
     let mut serving = tokio::spawn({
         let stopping = stopping.clone();
         async move {
-            match listener {
-                Some(listener) => {
-                    let pages = (web::router(live.clone()), live);
-                    web::serve(listener, pages, Limits::default(), stopping).await;
-                }
+            match server {
+                Some(server) => server.run(live, Limits::default(), stopping).await,
                 None => stopping.cancelled().await,
             }
         }
@@ -283,7 +314,11 @@ pub async fn run(
         }
     }
     // Until here it answered: the last replies and the last commits are work, too.
-    systemd::patiently(sending.store.close()).await;
+    systemd::patiently(async {
+        reader.close().await;
+        sending.store.close().await;
+    })
+    .await;
     watchdog.abort();
     Ok(ended)
 }

@@ -14,6 +14,8 @@
 
 mod access;
 mod answer;
+mod apart;
+mod board;
 mod connection;
 mod datapass;
 mod guard;
@@ -26,6 +28,7 @@ use axum::Router;
 
 pub use self::access::Door;
 pub use self::answer::Unready;
+pub use self::apart::Server;
 pub use self::datapass::Webhooks;
 pub use self::listener::{BindError, bind, serve};
 pub use self::site::{Live, Site};
@@ -62,6 +65,7 @@ impl Default for Limits {
 /// Everything that is answered.
 pub fn router(live: Live) -> Router {
     Router::new()
+        .merge(board::routes())
         .merge(links::routes())
         .merge(datapass::routes())
         .fallback(answer::not_found)

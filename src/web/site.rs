@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::delivery::desk::Desk;
 use crate::domain::public_url::PublicUrl;
+use crate::health::Bulletin;
 use crate::store::Store;
 use crate::web::access::Door;
 use crate::web::datapass::{Counter, Webhooks};
@@ -16,8 +17,12 @@ use crate::web::datapass::{Counter, Webhooks};
 /// What the pages know of one configuration.
 #[derive(Debug, Clone)]
 pub struct Site {
-    /// The record.
+    /// The record, by the daemon's own connection: for what a request changes.
     pub store: Store,
+    /// The record, by a connection of the pages' own: for what they show.
+    pub reader: Store,
+    /// What the daemon last found of its health.
+    pub bulletin: Bulletin,
     /// What pages have in common with mails.
     pub desk: Desk,
     /// The address of the pages from outside.

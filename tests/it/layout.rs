@@ -25,11 +25,17 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
         "tell",
         &["delivery", "domain", "health", "simulate", "store", "tick"],
     ),
-    ("web", &["config", "delivery", "domain", "renewal", "store"]),
+    (
+        "web",
+        &[
+            "config", "delivery", "domain", "health", "renewal", "simulate", "store", "tick",
+        ],
+    ),
     (
         "app",
         &[
-            "config", "delivery", "domain", "renewal", "store", "tell", "tick", "tidy", "web",
+            "config", "delivery", "domain", "health", "renewal", "store", "tell", "tick", "tidy",
+            "web",
         ],
     ),
     (

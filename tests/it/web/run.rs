@@ -34,7 +34,7 @@ async fn the_daemon_answers_from_its_start_to_its_stop() {
     let program = Program::new(&listening(at, "hosts = [\"a.ville.example\"]"));
     let running = Running::start(program.command(&["run"]));
     running.wait_for("watching");
-    let there = talk(at, request("GET", "/", "a.ville.example", ""))
+    let there = talk(at, request("GET", "/nothing", "a.ville.example", ""))
         .await
         .unwrap();
     assert_eq!(there.status, 404);
@@ -45,7 +45,7 @@ async fn the_daemon_answers_from_its_start_to_its_stop() {
     assert_eq!(reload.status.code(), Some(0), "{}", said(&reload));
     for (host, status) in [("a.ville.example", 421), ("b.ville.example", 404)] {
         assert_eq!(
-            talk(at, request("GET", "/", host, ""))
+            talk(at, request("GET", "/nothing", host, ""))
                 .await
                 .unwrap()
                 .status,

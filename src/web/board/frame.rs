@@ -1,0 +1,200 @@
+//! What every page of the dashboard has around it, and the engine that fills its templates.
+//!
+//! A template says everything in both languages, side by side, by `t("English", "Français")`;
+//! each language has an engine of its own in which `t` takes its wording. HTML is escaped, and a
+//! variable that is not there is an error.
+
+use std::sync::LazyLock;
+
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use minijinja::value::Serde;
+use minijinja::{Environment, Value};
+use serde::Serialize;
+
+use crate::delivery::compose;
+use crate::domain::language::{Lang, Text, set_in_french};
+use crate::web::board::Ask;
+
+/// The templates of the dashboard.
+const TEMPLATES: [(&str, &str); 3] = [
+    (
+        "base.html",
+        include_str!("../../../templates/board/base.html"),
+    ),
+    (
+        "home.html",
+        include_str!("../../../templates/board/home.html"),
+    ),
+    (
+        "missing.html",
+        include_str!("../../../templates/board/missing.html"),
+    ),
+];
+
+static FRENCH: LazyLock<Environment<'static>> = LazyLock::new(|| engine(Lang::Fr));
+static ENGLISH: LazyLock<Environment<'static>> = LazyLock::new(|| engine(Lang::En));
+
+/// The parts of the dashboard, as its menu names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Section {
+    Home,
+    Tokens,
+    Timeline,
+    Clients,
+    Recipients,
+    Outbox,
+    Journal,
+    Health,
+    /// No part of the menu: the login.
+    Elsewhere,
+}
+
+impl Section {
+    const MENU: [(Self, &'static str, &'static str, &'static str); 8] = [
+        (Self::Home, "", "Overview", "Vue d’ensemble"),
+        (Self::Tokens, "tokens", "Tokens", "Jetons"),
+        (Self::Timeline, "timeline", "Timeline", "Frise"),
+        (Self::Clients, "clients", "Clients", "Clients"),
+        (
+            Self::Recipients,
+            "recipients",
+            "Recipients",
+            "Destinataires",
+        ),
+        (Self::Outbox, "outbox", "Outbox", "Courriels"),
+        (Self::Journal, "journal", "Journal", "Journal"),
+        (Self::Health, "health", "Health", "Santé"),
+    ];
+}
+
+#[derive(Serialize)]
+struct Item {
+    path: &'static str,
+    name: &'static str,
+    current: bool,
+}
+
+/// What stands around a page.
+#[derive(Serialize)]
+pub(super) struct Frame {
+    lang: &'static str,
+    other: &'static str,
+    /// This page in the other language.
+    switch: String,
+    title: String,
+    organisation: String,
+    /// From the page to the directory of the home page: a proxy may add to the path.
+    root: String,
+    menu: Vec<Item>,
+    /// The visitor's name; none without login.
+    me: Option<String>,
+    may_act: bool,
+    csrf: Option<String>,
+    /// The present, local.
+    at: String,
+}
+
+impl Frame {
+    pub(super) fn new(ask: &Ask, section: Section, title: &Text) -> Self {
+        let other = ask.lang.pick(Lang::Fr, Lang::En).code();
+        let deep = ask.path.bytes().filter(|b| *b == b'/').count();
+        let local = ask.now.with_timezone(&ask.calendar().tz);
+        Self {
+            lang: ask.lang.code(),
+            other,
+            switch: ask.query.with("lang", other),
+            title: ask.say(title).to_owned(),
+            organisation: ask.site.desk.organisation.clone(),
+            root: match deep.saturating_sub(1) {
+                0 => "./".to_owned(),
+                n => "../".repeat(n.min(8)),
+            },
+            menu: Section::MENU
+                .iter()
+                .map(|(of, path, en, fr)| Item {
+                    path,
+                    name: ask.lang.pick(en, fr),
+                    current: *of == section,
+                })
+                .collect(),
+            me: ask.visitor.name.clone(),
+            may_act: ask.visitor.may_act(),
+            csrf: ask.visitor.csrf.clone(),
+            at: local.format("%Y-%m-%d %H:%M").to_string(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Whole<'a, V> {
+    #[serde(flatten)]
+    frame: &'a Frame,
+    #[serde(flatten)]
+    view: &'a V,
+}
+
+/// Fills a template with the frame and the view, whose fields stand side by side.
+pub(super) fn render(
+    status: StatusCode,
+    lang: Lang,
+    template: &str,
+    frame: &Frame,
+    view: &impl Serialize,
+) -> Response {
+    let engine = lang.pick(&*ENGLISH, &*FRENCH);
+    let whole = Value::from(Serde(&Whole { frame, view }));
+    let rendered = engine.get_template(template).and_then(|t| t.render(whole));
+    match rendered {
+        Ok(body) => {
+            let kind = [(CONTENT_TYPE, "text/html; charset=utf-8")];
+            (status, kind, body.trim_start().to_owned()).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, template, "a page could not be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn engine(lang: Lang) -> Environment<'static> {
+    let mut engine = compose::engine();
+    engine.add_function("t", move |en: String, fr: String| match lang {
+        Lang::En => en,
+        Lang::Fr => set_in_french(fr),
+    });
+    engine.add_filter("n", move |number: i64| grouped(lang, number));
+    for (name, source) in TEMPLATES {
+        engine
+            .add_template(name, source)
+            .expect("the pages are well formed");
+    }
+    engine
+}
+
+/// A number with its thousands apart: 12,345 or 12 345.
+pub(super) fn grouped(lang: Lang, number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut written = String::from(if number < 0 { "−" } else { "" });
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            written.push(lang.pick(',', '\u{202f}'));
+        }
+        written.push(digit);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart_as_each_language_wants() {
+        assert_eq!(grouped(Lang::En, 1_234_567), "1,234,567");
+        assert_eq!(grouped(Lang::Fr, 12_345), "12\u{202f}345");
+        assert_eq!(grouped(Lang::Fr, 999), "999");
+        assert_eq!(grouped(Lang::En, -1000), "−1,000");
+    }
+}

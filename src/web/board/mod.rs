@@ -1,0 +1,37 @@
+//! The dashboard: pages for those who run the watch, rendered here, without a script.
+//!
+//! Each page is a handler that takes an [`Ask`], reads by `site.reader` and answers
+//! [`Ask::page`]. What they show is never more than a bounded number of rows.
+
+mod ask;
+mod frame;
+mod home;
+mod query;
+mod turn;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+
+use crate::web::Live;
+
+pub(in crate::web) use self::ask::Ask;
+pub(in crate::web) use self::frame::Section;
+use self::turn::Turn;
+
+/// The style of every page of the dashboard.
+const STYLE: &str = include_str!("../../../templates/board/style.css");
+
+/// The pages, and their style.
+pub(super) fn routes() -> Router<Live> {
+    Router::new()
+        .merge(home::routes())
+        .layer(middleware::from_fn_with_state(Turn::default(), turn::take))
+        .route("/board.css", get(style))
+}
+
+async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
+}
