@@ -7,10 +7,12 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::web::connection::converse;
 use crate::web::guard::Guard;
+use crate::web::pace::Pace;
 use crate::web::{Limits, Live};
 
 /// After a connection could not be accepted (no free descriptor, say).
@@ -43,13 +45,18 @@ pub async fn serve(
     stopping: CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
+    let mut pace = Pace::of(limits.rate);
     let mut is_failing = false;
     while let Some(place) = stopping
         .run_until_cancelled(Arc::clone(&places).acquire_owned())
         .await
     {
         let place = Arc::new(place.expect("nobody closes it"));
-        let accepted = match stopping.run_until_cancelled(listener.accept()).await {
+        let next = async {
+            sleep_until(pace.next(Instant::now())).await;
+            listener.accept().await
+        };
+        let accepted = match stopping.run_until_cancelled(next).await {
             None => break,
             Some(accepted) => accepted.and_then(|(stream, peer)| {
                 let here = stream.local_addr()?.ip();

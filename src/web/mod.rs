@@ -21,6 +21,7 @@ mod datapass;
 mod guard;
 mod links;
 mod listener;
+mod pace;
 mod pages;
 mod site;
 
@@ -40,6 +41,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections at once; further ones wait to be accepted.
     pub connections: usize,
+    /// Connections in a second, in the long run; as many may come at once. Further ones wait.
+    pub rate: u32,
     /// For the whole head of a request.
     pub header: Duration,
     /// For its body and the handler together.
@@ -54,6 +57,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
+            rate: 300,
             header: Duration::from_secs(10),
             request: Duration::from_secs(30),
             answer: Duration::from_secs(10),
