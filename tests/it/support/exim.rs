@@ -6,19 +6,14 @@
 //! `mairie-évry.example` ends in one Maildir; other domains are refused. Only with
 //! `JETOND_TEST_REAL=1`: [`Exim::start`] gives `None` otherwise.
 
-use std::io::Read;
-use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
+use crate::support::awaited::{files, free_port, greeting};
 use crate::support::debian;
 use crate::support::program::signal;
-
-/// How long Exim may take for anything; it takes a second.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whom root becomes.
 const NOBODY: u32 = 65_534;
@@ -43,9 +38,7 @@ impl Exim {
     pub(crate) fn start(utf8: Utf8) -> Option<Self> {
         let root = debian::unpacked(&["exim4-daemon-light", "libnss-wrapper"])?;
         let place = tempfile::tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_port();
         let here = place.path();
         for directory in ["lib", "spool", "mail", "log"] {
             std::fs::create_dir(here.join(directory)).unwrap();
@@ -97,7 +90,7 @@ impl Exim {
             place,
             daemon,
         };
-        exim.wait("greeting", || exim.greets().then_some(()));
+        greeting(port, &exim.log());
         Some(exim)
     }
 
@@ -112,37 +105,13 @@ impl Exim {
 
     /// Waits until so many messages are in the Maildir and gives them as they are there.
     pub(crate) fn messages(&self, count: usize) -> Vec<Vec<u8>> {
-        let new = self.place.path().join("mail/box/new");
-        let files = self.wait(&format!("{count} messages"), || {
-            let entries = std::fs::read_dir(&new).ok()?;
-            let files: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
-            (files.len() >= count).then_some(files)
-        });
+        let files = files(&self.place.path().join("mail/box/new"), count, &self.log());
         let read = |file: &PathBuf| std::fs::read(file).unwrap();
         files.iter().map(read).collect()
     }
 
-    fn greets(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else {
-            return false;
-        };
-        let mut code = [0; 3];
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.read_exact(&mut code).is_ok() && &code == b"220"
-    }
-
-    /// Another process gives no other sign than what can be looked at.
-    fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            if let Some(found) = look() {
-                return found;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let log = std::fs::read_to_string(self.place.path().join("log/mainlog"));
-        let log = log.unwrap_or_default();
-        panic!("no {what} from Exim within {PATIENCE:?}; its log:\n{log}");
+    fn log(&self) -> PathBuf {
+        self.place.path().join("log/mainlog")
     }
 }
 

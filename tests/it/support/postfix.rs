@@ -7,18 +7,14 @@
 //! `None` otherwise and says on stderr that the test was left out.
 
 use std::fmt::Write;
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
+use crate::support::awaited::{awaited, files, free_port, greeting};
 use crate::support::debian;
 use crate::support::program::signal;
-
-/// How long Postfix may take for anything; it takes a second.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running Postfix.
 pub(crate) struct Postfix {
@@ -89,7 +85,7 @@ impl Postfix {
         let bounces = self.bounces();
         // A pass of the daemon may have taken them up already.
         let there = |part: &str| std::fs::read_dir(bounces.join(part)).map_or(0, Iterator::count);
-        self.wait(&format!("{count} bounces"), || {
+        awaited(&format!("{count} bounces"), &self.log(), || {
             (there("new") + there("cur") >= count).then_some(())
         });
     }
@@ -105,9 +101,7 @@ impl Postfix {
         // Its daemons reach it under other identities where those are real.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(place.path(), open).unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_port();
         write_configuration(&root, place.path(), &mail, port, refusals, boxes, policy);
 
         let faked = Command::new(root.join("usr/bin/faked-tcp"))
@@ -149,7 +143,7 @@ impl Postfix {
             master,
             _faked: faked,
         };
-        postfix.wait("a greeting", || postfix.greets().then_some(()));
+        greeting(port, &postfix.log());
         Some(postfix)
     }
 
@@ -178,34 +172,11 @@ impl Postfix {
         if count == 0 {
             return Vec::new();
         }
-        let new = self.mail.join("box/new");
-        self.wait(&format!("{count} messages"), || {
-            let entries = std::fs::read_dir(&new).ok()?;
-            let files: Vec<_> = entries.map(|e| e.unwrap().path()).collect();
-            (files.len() >= count).then_some(files)
-        })
+        files(&self.mail.join("box/new"), count, &self.log())
     }
 
-    fn greets(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else {
-            return false;
-        };
-        let mut code = [0; 3];
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.read_exact(&mut code).is_ok() && &code == b"220"
-    }
-
-    /// Another process gives no other sign than what can be looked at.
-    fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            if let Some(found) = look() {
-                return found;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let log = std::fs::read_to_string(self.place.path().join("log")).unwrap_or_default();
-        panic!("no {what} from Postfix within {PATIENCE:?}; its log:\n{log}");
+    fn log(&self) -> PathBuf {
+        self.place.path().join("log")
     }
 }
 
