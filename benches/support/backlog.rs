@@ -129,6 +129,12 @@ impl Backlog {
         }
     }
 
+    /// A planned copy whose daemon answers HTTP at this port of 127.0.0.1.
+    pub(crate) fn watched(&self, way: &Way<'_>, web: u16) -> Place {
+        let table = format!("{}\n[web]\nlisten = \"127.0.0.1:{web}\"", way.table());
+        self.copy(&self.planned(), &table)
+    }
+
     /// Delivers a planned copy, in a process of its own.
     pub(crate) fn deliver(&self, way: &Way<'_>) -> Took {
         let place = self.copy(&self.planned(), &way.table());
@@ -184,6 +190,44 @@ impl Place {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         command
+    }
+
+    /// Starts the daemon with its ordinary log, which nobody reads.
+    pub(crate) fn run(&self) -> Command {
+        let mut command = Command::new(JETOND);
+        command
+            .arg("--config")
+            .arg(&self.file)
+            .arg("run")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// How long it takes from the first acceptance on record, or the first few, until the last.
+    pub(crate) fn from_first_to_last(&self) -> Duration {
+        let store = self.file.with_file_name("jetond.db");
+        let options = SqliteConnectOptions::new().filename(store).read_only(true);
+        runtime().block_on(async {
+            let pool = SqlitePool::connect_with(options).await.expect("the store");
+            let mut first = None;
+            let took = loop {
+                let sent: i64 =
+                    sqlx::query_scalar("SELECT count(*) FROM mail WHERE settled_at IS NOT NULL")
+                        .fetch_one(&pool)
+                        .await
+                        .expect("a count");
+                if sent > 0 {
+                    let first = *first.get_or_insert_with(Instant::now);
+                    if sent >= i64::from(self.mails) {
+                        break first.elapsed();
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            };
+            pool.close().await;
+            took
+        })
     }
 
     /// Holds that the record has an acceptance of every mail.

@@ -33,15 +33,29 @@ impl Postfix {
     /// # Panics
     /// Where that fails: nothing can be compared then.
     pub(crate) fn unpacked() -> Self {
+        Self::unpacked_with(&[])
+    }
+
+    /// Unpacks it with other packages beside it.
+    ///
+    /// # Panics
+    /// Where that fails.
+    pub(crate) fn unpacked_with(others: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/debian.sh");
         let output = Command::new(script)
             .arg("postfix")
+            .args(others)
             .stderr(Stdio::inherit())
             .output()
             .expect("tests/debian.sh");
         assert!(output.status.success(), "this needs Debian's postfix");
         let root = String::from_utf8(output.stdout).expect("a path");
         Self(PathBuf::from(root.trim()))
+    }
+
+    /// Where the packages were unpacked.
+    pub(crate) fn root(&self) -> &Path {
+        &self.0
     }
 
     fn command(&self, program: &str) -> Command {

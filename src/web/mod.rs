@@ -57,7 +57,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
-            rate: 300,
+            rate: 100,
             header: Duration::from_secs(10),
             request: Duration::from_secs(30),
             answer: Duration::from_secs(10),

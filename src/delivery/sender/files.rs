@@ -48,8 +48,7 @@ impl Shop {
         drop(mails);
         let (now, session) = (pace.now(), self.relay().openings());
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
-            let Job { entered, .. } = job;
-            debug_assert_eq!(entered, Entered::No);
+            debug_assert_eq!(job.entered, Entered::No);
             let (one, about) = self.judge(&job, outcome, session, now);
             settled.push(one);
             notes.extend(about);

@@ -1,43 +1,33 @@
-//! Pages are made one at a time, and after one that cost much there is a pause: whoever asks
-//! without end gets a quarter of one processor, and mails leave meanwhile.
+//! Pages are made one at a time, and whoever asks without end gets an eighth of one processor:
+//! mails leave meanwhile. After a quiet time a person waits for nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use tokio::sync::Semaphore;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
 
-/// A page that took less is made for anybody, any time.
-const CHEAP: Duration = Duration::from_millis(5);
+/// The part of one processor that pages get in the long run is one in so many.
+const SHARE: u32 = 8;
 
-/// The pause, as a multiple of what the page took.
-const REST: u32 = 3;
+/// So much of it may be taken at once.
+const BURST: Duration = Duration::from_millis(250);
 
-/// No pause is longer.
-const LONGEST_REST: Duration = Duration::from_secs(1);
-
-/// Whose turn it is.
-#[derive(Debug, Clone)]
-pub(super) struct Turn(Arc<Semaphore>);
-
-impl Default for Turn {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
-    }
-}
+/// Whose turn it is. Kept is until when what was spent is paid for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Turn(Arc<Mutex<Option<Instant>>>);
 
 pub(super) async fn take(State(turn): State<Turn>, request: Request, next: Next) -> Response {
-    let place = turn.0.acquire_owned().await.expect("nobody closes it");
+    let mut paid = turn.0.lock_owned().await;
+    let asked = Instant::now();
+    let from = paid.and_then(|at| at.checked_sub(BURST * SHARE));
+    sleep_until(from.map_or(asked, |from| from.max(asked))).await;
     let began = Instant::now();
     let response = next.run(request).await;
-    let took = began.elapsed();
-    if took > CHEAP {
-        tokio::spawn(async move {
-            tokio::time::sleep((took * REST).min(LONGEST_REST)).await;
-            drop(place);
-        });
-    }
+    let ended = Instant::now();
+    *paid = Some(paid.map_or(began, |at| at.max(began)) + (ended - began) * SHARE);
     response
 }
