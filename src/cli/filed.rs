@@ -3,11 +3,8 @@
 use crate::cli::verb::{Dry, Event, date_if, perform};
 use crate::cli::when::Bare;
 use crate::cli::{Context, Exit, Failure};
-use crate::domain::language::{is_hazardous, looks_like_jwt, text};
-use crate::renewal::verbs::{Filing, Verb};
-
-/// The longest name or number that is kept.
-const LONGEST: usize = 200;
+use crate::domain::language::text;
+use crate::renewal::verbs::{self, Filing, Verb};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -57,28 +54,11 @@ fn words(option: &str, written: Option<&String>) -> Result<Option<String>, Failu
     let Some(written) = written.map(|w| w.trim()) else {
         return Ok(None);
     };
-    let message = if looks_like_jwt(written) {
-        text!(
-            "{option} holds the text of a token, which is a secret",
-            "{option} contient le texte d’un jeton, qui est un secret"
-        )
-    } else if written.is_empty() {
-        text!("{option} is empty", "{option} est vide")
-    } else if written.chars().count() > LONGEST {
-        text!(
-            "{option} has more than {LONGEST} characters",
-            "{option} a plus de {LONGEST}\u{a0}caractères"
-        )
-    } else if written.chars().any(is_hazardous) {
-        text!(
-            "{option} holds a control character",
-            "{option} contient un caractère de contrôle"
-        )
-    } else {
-        return Ok(Some(written.to_owned()));
-    };
-    Err(Failure::usage(message).hint(text!(
-        "write a name or a number on one line, or leave it out",
-        "écrire un nom ou un numéro sur une ligne, ou s’en passer"
-    )))
+    match verbs::words::unfit(&text!("{option}", "{option}"), written) {
+        None => Ok(Some(written.to_owned())),
+        Some(why) => Err(Failure::usage(why).hint(text!(
+            "write a name or a number on one line, or leave it out",
+            "écrire un nom ou un numéro sur une ligne, ou s’en passer"
+        ))),
+    }
 }

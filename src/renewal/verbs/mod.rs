@@ -7,7 +7,10 @@
 mod dates;
 mod forecast;
 mod place;
+pub mod refusal;
+pub mod seen;
 mod silence;
+pub mod words;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
