@@ -87,7 +87,10 @@ fn single(
     config: &Config,
 ) -> Option<Effective> {
     // What is in these tables is listed one by one.
-    if matches!(key.path().as_str(), "mail.smtp.timeouts" | "mail.bounces") {
+    if matches!(
+        key.path().as_str(),
+        "mail.smtp.timeouts" | "mail.bounces" | "web.auth.proxy"
+    ) {
         return None;
     }
     let mut table = main.entries;
@@ -194,7 +197,12 @@ fn toml_text(value: &DeValue<'_>) -> String {
         DeValue::Table(entries) => {
             let entry = |(k, v): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
                 let name: &std::borrow::Cow<'_, str> = k.get_ref();
-                format!("{} = {}", key_text(name), toml_text(v.get_ref()))
+                let value = match v.get_ref() {
+                    // The hash of one: what can be tried against it offline is not shown.
+                    DeValue::String(_) if name == "password" => string_text("…"),
+                    value => toml_text(value),
+                };
+                format!("{} = {value}", key_text(name))
             };
             let entries: Vec<String> = entries.iter().map(entry).collect();
             format!("{{ {} }}", entries.join(", "))

@@ -131,6 +131,18 @@ pub const KEYS: &[Key] = &[
     free("web", "listen", "\"127.0.0.1:8080\"", "where HTTP is answered, behind a reverse proxy; without it there is no server", "où le service répond en HTTP, derrière un mandataire inverse ; sans elle, pas de serveur"),
     free("web", "public_url", "\"https://jetons.ville.example\"", "the address of its pages from outside, for the links in the mails", "l’adresse de ses pages vue de l’extérieur, pour les liens des courriels"),
     set("web", "hosts", "[]", "further names under which it may be asked", "autres noms sous lesquels il peut être appelé"),
+    free("web.auth", "users", "[{ name = \"c.martin\", password = { credential = \"web.c.martin\" } }]", "who logs in to the pages with a password", "qui se connecte aux pages avec un mot de passe"),
+    free("web.auth", "proxy", "{ header = \"X-Remote-User\", from = [\"127.0.0.1\"] }", "a reverse proxy that logs people in and tells their name", "un mandataire inverse qui authentifie les personnes et donne leur nom"),
+    set("web.auth", "loopback", "false", "whether who is on this machine looks without login", "si l’on consulte sans connexion depuis cette machine"),
+    free("web.auth.users", "name", "\"c.martin\"", "the name of the login", "le nom de connexion"),
+    free("web.auth.users", "password", "{ credential = \"web.c.martin\" }", "where the line is that jetond hash-password prints, or the line itself", "où est la ligne que donne jetond hash-password, ou cette ligne elle-même"),
+    set("web.auth.users", "role", "\"viewer\"", "viewer (looks) or operator (acts)", "viewer (consulte) ou operator (agit)"),
+    free("web.auth.users.password", "credential", "\"web.c.martin\"", "a systemd credential", "un credential systemd"),
+    free("web.auth.users.password", "file", "\"web.c.martin\"", "a file that only its owner may read", "un fichier lisible de son seul propriétaire"),
+    free("web.auth.users.password", "env", "\"JETOND_WEB_C_MARTIN\"", "an environment variable", "une variable d’environnement"),
+    free("web.auth.proxy", "header", "\"X-Remote-User\"", "the header with the name; the proxy must strip it from what it receives", "l’en-tête qui porte le nom ; le mandataire doit l’ôter de ce qu’il reçoit"),
+    free("web.auth.proxy", "from", "[\"127.0.0.1\", \"10.0.0.0/8\"]", "where its connections come from; elsewhere the header counts for nothing", "d’où viennent ses connexions ; d’ailleurs, l’en-tête ne compte pas"),
+    set("web.auth.proxy", "operators", "[]", "who acts; the others look", "qui agit ; les autres consultent"),
     free("datapass", "secrets", "[{ credential = \"datapass.secret\" }]", "where the secrets are that sign Data Pass's webhooks: one, or two while one takes the other's place", "où sont les secrets qui signent les webhooks de Data Pass : un, ou deux pendant que l’un remplace l’autre"),
     set("datapass", "on_approve", "\"ask\"", "what an approval does: ask (a note asks for the renewal) or renew", "ce que fait une validation : ask (une note demande le renouvellement) ou renew"),
     free("datapass.secrets", "credential", "\"datapass.secret\"", "a systemd credential", "un credential systemd"),
@@ -188,6 +200,7 @@ pub(super) fn tables_in(table: &str) -> &'static [&'static str] {
             "token",
         ],
         "mail" => &["smtp"],
+        "web" => &["auth"],
         _ => &[],
     }
 }
@@ -207,7 +220,8 @@ pub(super) fn find(table: &str, name: &str) -> Option<&'static Key> {
 pub(super) fn single_tables() -> impl Iterator<Item = &'static str> {
     let mut seen = Vec::new();
     KEYS.iter().map(|k| k.table).filter(move |table| {
-        let many = table.ends_with(".*") || matches!(*table, "token" | "recipient");
+        let many =
+            table.ends_with(".*") || matches!(*table, "token" | "recipient" | "web.auth.users");
         let is_new = !seen.contains(table);
         seen.push(*table);
         is_new && !many && find(table, "credential").is_none()

@@ -28,6 +28,7 @@ mod syntax;
 mod tokens;
 mod values;
 mod web;
+mod web_auth;
 
 pub use diagnostic::{Diagnostic, DiagnosticRow, Place, Severity};
 pub use draw::{Colour, draw};
@@ -51,6 +52,7 @@ use crate::domain::calendar::Calendar;
 use crate::domain::datapass::merge::OnApprove;
 use crate::domain::language::Lang;
 use crate::domain::link::LinkTemplate;
+use crate::domain::password::PasswordHash;
 use crate::domain::people::Clients;
 use crate::domain::public_url::PublicUrl;
 use crate::domain::stage::Stages;
@@ -321,6 +323,59 @@ pub struct Web {
     pub public_url: Option<PublicUrl>,
     /// Further names that a request may ask for.
     pub hosts: Vec<String>,
+    /// Who may come in; `None`: this machine alone, to look.
+    pub auth: Option<WebAuth>,
+}
+
+/// Who may come in to the pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebAuth {
+    /// Those who log in with a password, each name once.
+    pub users: Vec<WebUser>,
+    /// Who logs people in for us.
+    pub proxy: Option<TrustedProxy>,
+    /// Whether who is on this machine looks without login.
+    pub loopback: bool,
+}
+
+/// Somebody who logs in with a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebUser {
+    /// The name of the login.
+    pub name: String,
+    /// What the password must fit.
+    pub password: Password,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// Where the hash of a password is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Password {
+    /// In the file.
+    Hash(PasswordHash),
+    /// Elsewhere; it is read when it is used.
+    Secret(SecretSource),
+}
+
+/// What somebody may do on the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Look at everything.
+    Viewer,
+    /// Act as well.
+    Operator,
+}
+
+/// A reverse proxy that logs people in and tells their name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedProxy {
+    /// The header with the name, in lower case.
+    pub header: String,
+    /// Where the proxy's connections come from; from elsewhere the header counts for nothing.
+    pub from: Vec<Network>,
+    /// Who is an operator; everybody else is a viewer.
+    pub operators: Vec<String>,
 }
 
 /// What is done with Data Pass's webhooks.

@@ -241,7 +241,7 @@ impl<'t> Table<'t> {
             if written.is_empty() || !is_safe(written, &span, report) {
                 continue;
             }
-            if ["mail.smtp", "heartbeat", "datapass"]
+            if ["mail.smtp", "heartbeat", "datapass", "web"]
                 .iter()
                 .any(|t| self.kind.starts_with(t))
             {

@@ -207,6 +207,19 @@ pub(super) const DATAPASS: Asked = Asked {
     },
 };
 
+/// `web.auth.users.password`, where it is not the hash itself.
+pub(super) const WEB_USER: Asked = Asked {
+    table: "web.auth.users.password",
+    name: "password",
+    example: "web.c.martin",
+    message: || {
+        text!(
+            "this is neither a password hash nor where one is",
+            "ceci n’est ni une empreinte de mot de passe ni l’endroit où elle se trouve"
+        )
+    },
+};
+
 /// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`. Whatever else is written
 /// may be the secret itself: it is hidden from every excerpt and never repeated.
 pub(super) fn source(

@@ -91,7 +91,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> S
         retention: read_retention(root, report),
         heartbeat: read_heartbeat(root, directory, report),
         reports: read_reports(root, report),
-        web: web::read(root, report),
+        web: web::read(root, directory, report),
         datapass: datapass::read(root, directory, report),
     }
 }

@@ -4,15 +4,16 @@
 //! address beyond this machine is allowed with a warning, because what travels there is in clear.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
-use crate::config::Web;
 use crate::config::diagnostic::Report;
 use crate::config::reader::Table;
 use crate::config::values::host;
+use crate::config::{Web, web_auth};
 use crate::domain::language::{Invalid, text};
 use crate::domain::public_url::PublicUrl;
 
-pub(super) fn read(root: &Table<'_>, report: &mut Report) -> Web {
+pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> Web {
     let mut web = Web::default();
     let Some(table) = root.table("web", "web", report) else {
         return web;
@@ -58,6 +59,8 @@ pub(super) fn read(root: &Table<'_>, report: &mut Report) -> Web {
             web.hosts.extend(item.parsed(report, host));
         }
     }
+    web.auth = web_auth::read(&table, directory, report);
+    web_auth::warn_of_shut_pages(&table, &web, report);
     web
 }
 

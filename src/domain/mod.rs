@@ -19,6 +19,7 @@ pub mod language;
 pub mod lifecycle;
 pub mod link;
 pub mod message_id;
+pub mod password;
 pub mod people;
 pub mod public_url;
 pub mod reach;

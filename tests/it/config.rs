@@ -166,6 +166,7 @@ fn the_example_names_every_key_with_its_default_and_a_comment() {
                     || key.table == "mail.bounces"
                     || key.table.starts_with("heartbeat.")
                     || key.table.starts_with("datapass.")
+                    || key.table.starts_with("web.auth.")
                     || key.table == "recipient";
                 matches_default && (assigned || (is_inner && (inside || listed)))
             })

@@ -7,10 +7,14 @@ use crate::config::{KEYS, Key};
 use crate::domain::language::{Lang, Text, set_in_french, text};
 
 /// The keys without which the table that they stand in, or the file, is refused.
-const REQUIRED: [(&str, &str); 8] = [
+const REQUIRED: [(&str, &str); 12] = [
     ("", "contact"),
     ("mail", "from"),
     ("mail.smtp", "host"),
+    ("web.auth.users", "name"),
+    ("web.auth.users", "password"),
+    ("web.auth.proxy", "header"),
+    ("web.auth.proxy", "from"),
     ("groups.*", "recipients"),
     ("token", "id"),
     ("token", "name"),
@@ -163,6 +167,10 @@ fn roff(lang: Lang, date: &str) -> Roff {
 fn title(table: &str) -> Text {
     match table {
         "" => text!("At the top of the file", "En haut du fichier"),
+        "web.auth.users" => text!(
+            "[[web.auth.users]], once for each user",
+            "[[web.auth.users]], une fois par utilisateur"
+        ),
         "groups.*" => text!("[groups.NAME]", "[groups.NOM]"),
         "clients.*" => text!("[clients.NAME]", "[clients.NOM]"),
         "token" => text!(
@@ -227,6 +235,12 @@ from = \"b@ville.example\"
 transport = \"smtp\"
 [mail.smtp]
 host = \"smtp.ville.example\"
+[[web.auth.users]]
+name = \"c.martin\"
+password = { env = \"X\" }
+[web.auth.proxy]
+header = \"X-Remote-User\"
+from = [\"10.0.0.1\"]
 [groups.g]
 recipients = [\"c@ville.example\"]
 [[token]]
@@ -241,6 +255,7 @@ recipients = [{ email = \"d@ville.example\" }]
                 "" => ("", whole),
                 "recipient" => ("", whole),
                 "groups.*" => whole.split_once("[groups.g]\n").unwrap(),
+                "web.auth.users" => whole.split_once("[[web.auth.users]]\n").unwrap(),
                 "token" => whole.split_once("[[token]]\n").unwrap(),
                 table => whole.split_once(&format!("[{table}]\n")).unwrap(),
             };
