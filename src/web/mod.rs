@@ -69,7 +69,8 @@ impl Default for Limits {
 /// Everything that is answered.
 pub fn router(live: Live) -> Router {
     Router::new()
-        .merge(board::routes())
+        .merge(board::routes(&live))
+        .merge(access::routes())
         .merge(links::routes())
         .merge(datapass::routes())
         .fallback(answer::not_found)

@@ -11,7 +11,7 @@ use crate::delivery::desk::Desk;
 use crate::domain::public_url::PublicUrl;
 use crate::health::Bulletin;
 use crate::store::Store;
-use crate::web::access::Door;
+use crate::web::access::{Door, Porter};
 use crate::web::datapass::{Counter, Webhooks};
 
 /// What the pages know of one configuration.
@@ -75,6 +75,8 @@ fn plain(name: &str) -> String {
 pub struct Live {
     site: Arc<RwLock<Arc<Site>>>,
     pub(super) webhooks: Counter,
+    /// Who is logged in, and how often somebody tried to be.
+    pub(super) porter: Porter,
 }
 
 impl Live {
@@ -83,6 +85,7 @@ impl Live {
         Self {
             site: Arc::new(RwLock::new(Arc::new(site))),
             webhooks: Counter::default(),
+            porter: Porter::default(),
         }
     }
 

@@ -4,14 +4,14 @@
 //! neither the asked name nor a word of whom they speak for. So where one is expected, which
 //! `public_url` tells, nobody counts as local unless the file says so.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 
-use crate::config::Web;
+use crate::config::{Web, WebAuth};
 use crate::web::Site;
 
 /// Headers by which proxies tell that they pass a request on; all of `x-forwarded…` besides.
@@ -36,6 +36,8 @@ pub(in crate::web) struct Peer(pub(in crate::web) IpAddr);
 pub struct Door {
     /// Whether only this machine reaches the address that is listened on.
     pub is_at_home: bool,
+    /// `[web.auth]`.
+    pub auth: Option<WebAuth>,
 }
 
 impl Door {
@@ -43,29 +45,29 @@ impl Door {
     pub fn of(web: &Web) -> Self {
         Self {
             is_at_home: web.listen.is_some_and(|a| is_loopback(a.ip())),
-        }
-    }
-
-    /// The door of a server on this address without `[web.auth]`.
-    pub fn at(address: SocketAddr) -> Self {
-        Self {
-            is_at_home: is_loopback(address.ip()),
+            auth: web.auth.clone(),
         }
     }
 }
 
-/// Whether nobody but a person on this machine can have asked this.
-pub(super) fn is_at_home(site: &Site, parts: &Parts) -> bool {
+/// Whether nobody but a person on this machine can have asked this, or, where `[web.auth]` says
+/// that such a person may look, probably nobody else.
+pub(super) fn is_of_this_machine(site: &Site, parts: &Parts) -> bool {
+    let is_permitted = site.door.auth.as_ref().is_some_and(|a| a.loopback);
     let is_expecting_a_proxy = site
         .public_url
         .as_ref()
         .is_some_and(|url| !is_own_name(url.host()));
-    let peer = parts.extensions.get::<Peer>();
-    site.door.is_at_home
-        && !is_expecting_a_proxy
-        && peer.is_some_and(|peer| is_loopback(peer.0))
+    (is_permitted || site.door.is_at_home && !is_expecting_a_proxy)
+        && is_from_this_machine(parts)
         && asks_for_this_machine(parts)
         && !is_passed_on(&parts.headers)
+}
+
+/// Whether the connection comes from this machine, be it of a person or of a proxy.
+pub(super) fn is_from_this_machine(parts: &Parts) -> bool {
+    let peer = parts.extensions.get::<Peer>();
+    peer.is_some_and(|peer| is_loopback(peer.0))
 }
 
 /// Whether the name of the request, and the one in its first line if there is one, is of this

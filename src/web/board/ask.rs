@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -57,6 +57,19 @@ impl FromRequestParts<Live> for Ask {
 }
 
 impl Ask {
+    /// A request of whom nothing is known: for what everybody may see.
+    pub(in crate::web) fn of_a_stranger(site: Arc<Site>, uri: &Uri, headers: &HeaderMap) -> Self {
+        let query = Query::of(uri);
+        Self {
+            lang: lang(&query, headers).unwrap_or(site.desk.language),
+            visitor: Visitor::nameless(),
+            query,
+            path: uri.path().to_owned(),
+            now: (site.now)(),
+            site,
+        }
+    }
+
     /// The calendar in force.
     pub(in crate::web) fn calendar(&self) -> &Calendar {
         &self.site.desk.calendar

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, REFERRER_POLICY};
 use axum::response::{IntoResponse as _, Response};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value};
@@ -16,9 +16,10 @@ use serde::Serialize;
 use crate::delivery::compose;
 use crate::domain::language::{Lang, Text, set_in_french};
 use crate::web::board::Ask;
+use crate::web::guard::SAME_ORIGIN;
 
 /// The templates of the dashboard.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 4] = [
     (
         "base.html",
         include_str!("../../../templates/board/base.html"),
@@ -26,6 +27,10 @@ const TEMPLATES: [(&str, &str); 3] = [
     (
         "home.html",
         include_str!("../../../templates/board/home.html"),
+    ),
+    (
+        "login.html",
+        include_str!("../../../templates/board/login.html"),
     ),
     (
         "missing.html",
@@ -113,6 +118,8 @@ impl Frame {
             },
             menu: Section::MENU
                 .iter()
+                // Who is at the login has nothing to choose from yet.
+                .filter(|_| section != Section::Elsewhere)
                 .map(|(of, path, en, fr)| Item {
                     path,
                     name: ask.lang.pick(en, fr),
@@ -148,7 +155,10 @@ pub(super) fn render(
     let rendered = engine.get_template(template).and_then(|t| t.render(whole));
     match rendered {
         Ok(body) => {
-            let kind = [(CONTENT_TYPE, "text/html; charset=utf-8")];
+            let kind = [
+                (CONTENT_TYPE, "text/html; charset=utf-8"),
+                (REFERRER_POLICY, SAME_ORIGIN),
+            ];
             (status, kind, body.trim_start().to_owned()).into_response()
         }
         Err(error) => {

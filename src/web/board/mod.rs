@@ -15,7 +15,7 @@ use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
-use crate::web::Live;
+use crate::web::{Live, access};
 
 pub(in crate::web) use self::ask::Ask;
 pub(in crate::web) use self::frame::Section;
@@ -25,10 +25,12 @@ use self::turn::Turn;
 const STYLE: &str = include_str!("../../../templates/board/style.css");
 
 /// The pages, and their style.
-pub(super) fn routes() -> Router<Live> {
+pub(super) fn routes(live: &Live) -> Router<Live> {
     Router::new()
         .merge(home::routes())
         .layer(middleware::from_fn_with_state(Turn::default(), turn::take))
+        // Whoever is not let in takes nobody's turn.
+        .layer(middleware::from_fn_with_state(live.clone(), access::admit))
         .route("/board.css", get(style))
 }
 

@@ -14,7 +14,7 @@ const LAST_PAGE: usize = 1_000_000;
 pub(in crate::web) struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub(super) fn of(uri: &Uri) -> Self {
+    pub(in crate::web) fn of(uri: &Uri) -> Self {
         let raw = uri.query().unwrap_or_default().as_bytes();
         Self(form_urlencoded::parse(raw).into_owned().collect())
     }
