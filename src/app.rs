@@ -321,6 +321,7 @@ impl Rig {
     ) -> Result<Self, SetupError> {
         let mut rig = Self::new(config, store, stopping)?;
         rig.sender.keep_relay_state(&self.sender);
+        rig.sender.count_by(self.sender.meter());
         Ok(rig)
     }
 

@@ -3,6 +3,8 @@
 //! Health follows promise 1, not the process being alive: STATUS, the heartbeat, `status` and
 //! the notes to the contact all ask here. Nothing is decided or written here.
 
+pub mod pulse;
+
 use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Duration, Utc};

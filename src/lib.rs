@@ -12,8 +12,9 @@
 //!   *(domain, store)*
 //! - [`tick`]: due stages become notices and mails, in one transaction. *(domain, store)*
 //! - [`tidy`]: retention, once a day. *(domain, store)*
+//! - [`meter`]: what delivery and the daemon measure, in memory. *(domain, store)*
 //! - [`delivery`]: claim a mail, compose it, send it, record what became of it. *(config, domain,
-//!   store; its part `compose`, which only turns facts into bytes: domain)*
+//!   meter, store; its part `compose`, which only turns facts into bytes: domain)*
 //! - [`health`]: whether the watch is well, by promise 1. *(domain, store)*
 //! - [`systemd`]: what the service manager is told. *(nothing)*
 //! - [`heartbeat`]: tells a monitor elsewhere after each pass. *(config, health)*
@@ -67,6 +68,8 @@ pub mod renewal;
 pub mod tick;
 
 pub mod tidy;
+
+pub mod meter;
 
 pub mod delivery;
 

@@ -148,6 +148,7 @@ fn carried(
         period: token.period_no,
         stage: stage.days(),
         recipient: reader.key.clone(),
+        leaves_at: token.period.expires,
         expires: token.period.expires,
         opened_at: token.period.opened_at,
         dated_at: token.period.dated_at,

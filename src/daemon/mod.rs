@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::delivery::clerk::Clerk;
 use crate::domain::language::text;
 use crate::health::Bulletin;
+use crate::health::pulse::Loops;
 use crate::heartbeat::{Beats, Pinger};
 use crate::renewal::reconcile::Brake;
 use crate::store::Store;
@@ -39,7 +40,6 @@ use crate::web::{Limits, Live, Server, Site};
 pub use self::summary::Answer;
 
 use self::loops::{delivery_loop, tick_loop};
-use self::pulse::Pulse;
 use self::reload::reload;
 use self::status::Reloaded;
 use self::wakeups::Wakeups;
@@ -86,10 +86,7 @@ struct Shared {
     mail_hint: Notify,
     gate: Gate,
     watch: Watch,
-    ticking: Pulse,
-    delivering: Pulse,
-    /// The longest single wait that a delivery may legally be in.
-    longest_wait: Mutex<Duration>,
+    loops: Loops,
     /// Counts the configurations that were in force.
     generation: AtomicU64,
     /// Counts the reloads that were answered.
@@ -118,27 +115,13 @@ impl Shared {
         self.web
             .switch(self.showing.site(config, rig.sender.clerk()));
         *self.rig.lock().expect("no loop panics with the rig") = Arc::new(rig);
-        let mut longest = self.longest_wait.lock().expect("no holder panics");
-        // A delivery that began before still has the old deadlines.
-        *longest = pulse::longest_wait(config).max(*longest);
+        self.loops.delivery.allow(pulse::longest_wait(config));
         self.watch.forget();
         self.generation.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     fn reloaded(&self) -> Option<Reloaded> {
         self.reloaded.lock().expect("no holder panics").clone()
-    }
-
-    /// The loop that is stuck, if one is.
-    fn stuck_loop(&self) -> Option<&'static str> {
-        let longest = *self.longest_wait.lock().expect("no holder panics");
-        if self.ticking.is_stuck(loops::WITHOUT_A_HINT) {
-            Some("tick")
-        } else if self.delivering.is_stuck(longest.max(loops::LOOK_AGAIN)) {
-            Some("delivery")
-        } else {
-            None
-        }
     }
 }
 
@@ -230,9 +213,7 @@ pub async fn run(
         mail_hint: Notify::new(),
         gate,
         watch: Watch::default(),
-        ticking: Pulse::default(),
-        delivering: Pulse::default(),
-        longest_wait: Mutex::new(pulse::longest_wait(&config)),
+        loops: pulse::begin(&config),
         generation: AtomicU64::new(0),
         answers: AtomicU64::new(0),
         passed: published::Sender::new(0),
@@ -246,13 +227,14 @@ pub async fn run(
     systemd::status(begun.in_lang(config.language));
     let mut ticking = tokio::spawn({
         let shared = Arc::clone(&shared);
-        async move { shared.ticking.of(tick_loop(Arc::clone(&shared))).await }
+        async move { shared.loops.tick.of(tick_loop(Arc::clone(&shared))).await }
     });
     let mut delivering = tokio::spawn({
         let shared = Arc::clone(&shared);
         async move {
             shared
-                .delivering
+                .loops
+                .delivery
                 .of(delivery_loop(Arc::clone(&shared)))
                 .await
         }

@@ -99,6 +99,8 @@ pub struct Carried {
     pub stage: i32,
     /// The recipient's key.
     pub recipient: String,
+    /// When the notice could leave by the rules.
+    pub leaves_at: DateTime<Utc>,
     /// The end of the token's current period.
     pub expires: DateTime<Utc>,
     /// When that period was opened and dated.
@@ -161,7 +163,7 @@ type CarriedRow = (
     Option<String>,
     String,
     String,
-    (i64, i64, Option<i64>, i64),
+    (i64, i64, Option<i64>, i64, i64),
 );
 type PersonRow = (
     i64,
@@ -185,7 +187,7 @@ impl Store {
             "SELECT json_group_array(json_array(n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, \
                p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact, \
                json_array(t.declared_at, p.revoked_from IS NOT NULL, (SELECT q.filed_at FROM quiet q \
-                 WHERE q.token = t.no AND q.period = p.no AND q.kind = 'filed'), n.period)) \
+                 WHERE q.token = t.no AND q.period = p.no AND q.kind = 'filed'), n.period, n.leaves_at)) \
                ORDER BY n.mail, p.expires, t.id) \
              FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
              JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
@@ -217,6 +219,7 @@ impl Store {
                 end: quiet::end(r.15.1 == 1),
                 filed_at: r.15.2.map(instant),
                 period: r.15.3,
+                leaves_at: instant(r.15.4),
             })
             .collect())
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What the files at a path below `src` may import of ours, besides what lies beside them.
 /// The longest path that fits a file counts.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("config", &["domain"]),
@@ -15,7 +15,8 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("renewal", &["domain", "store"]),
     ("tick", &["domain", "store"]),
     ("tidy", &["domain", "store"]),
-    ("delivery", &["config", "domain", "store"]),
+    ("meter", &["domain", "store"]),
+    ("delivery", &["config", "domain", "meter", "store"]),
     ("delivery/compose", &["domain"]),
     ("health", &["domain", "store"]),
     ("systemd", &[]),

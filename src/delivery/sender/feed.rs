@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Shop;
 use super::allowance::Allowance;
-use super::job::{Entered, Hopeless, Job, Why, settled};
+use super::job::{Entered, Hopeless, Job, TakenUp, Why};
 use super::run::Run;
 use crate::delivery::clerk::Batch;
 use crate::delivery::desk::Matter;
@@ -26,7 +26,8 @@ impl Run {
         bounds: &Bounds,
         allowance: &mut Allowance,
     ) -> Result<usize> {
-        let now = self.pace.now();
+        let taken = TakenUp::at(self.pace.now());
+        let now = taken.at;
         let Batch {
             ready,
             settled: ended,
@@ -47,7 +48,7 @@ impl Run {
         let matter = Arc::new(matter);
         let mut jobs = Vec::with_capacity(AT_ONCE);
         for ready in ready {
-            match self.shop.job(ready, &matter, now) {
+            match self.shop.job(ready, &matter, taken) {
                 Ok(job) => jobs.push(job),
                 Err(hopeless) => {
                     let (settled, notes) = self.shop.parked(hopeless, &matter, self.pace.now());
@@ -82,7 +83,8 @@ impl Shop {
         let Hopeless { mail, why } = *hopeless;
         tracing::error!(mail = mail.no, %why, "a mail cannot leave; it is parked");
         let notes = self.notes(Trouble::Parked, &mail, matter, &why, now);
-        let settled = settled(&mail, Entered::No, Settlement::Parked, why);
+        let said = (Settlement::Parked, why);
+        let settled = self.settled(&mail, Entered::No, said, now);
         (settled, notes)
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::allowance::Allowance;
-use super::job::{Entered, Job};
+use super::job::{Entered, Job, TakenUp};
 use super::{BATCH, Pace, Shop};
 use crate::delivery::clerk::Batch;
 use crate::delivery::outcome::Outgoing;
@@ -22,7 +22,8 @@ impl Shop {
         allowance: Allowance,
         pace: Pace,
     ) -> Result<Step> {
-        let now = pace.now();
+        let taken = TakenUp::at(pace.now());
+        let now = taken.at;
         let (most, bounds) = (allowance.mails(BATCH), allowance.bounds(&[].into()));
         let Batch {
             ready,
@@ -34,7 +35,7 @@ impl Shop {
         let (mut jobs, mut notes) = (Vec::with_capacity(ready.len()), Vec::new());
         let claimed = ready.len() + settled.len();
         for ready in ready {
-            match self.job(ready, &matter, now) {
+            match self.job(ready, &matter, taken) {
                 Ok(job) => jobs.push(job),
                 Err(hopeless) => {
                     let (parked, about) = self.parked(hopeless, &matter, now);

@@ -1,6 +1,7 @@
 //! A mail on its way from the clerk to its outcome: composed, with what its notes need.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -30,11 +31,31 @@ pub(super) struct Job {
     pub(super) matter: Arc<Matter>,
     /// When it was taken up.
     pub(super) since: DateTime<Utc>,
+    /// The same, to the fraction of a second.
+    pub(super) taken: Instant,
     /// Whether the commit before the dot has been made.
     pub(super) entered: Entered,
 }
 
 pub(super) use crate::store::settle::Entered;
+
+/// The moment at which a batch of mails was taken up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TakenUp {
+    /// By the clock that delivery goes by.
+    pub(super) at: DateTime<Utc>,
+    /// By the machine.
+    pub(super) instant: Instant,
+}
+
+impl TakenUp {
+    pub(super) fn at(at: DateTime<Utc>) -> Self {
+        Self {
+            at,
+            instant: Instant::now(),
+        }
+    }
+}
 
 impl Bound for Job {
     fn domain(&self) -> &str {
@@ -86,12 +107,12 @@ pub(super) struct Hopeless {
 }
 
 impl Shop {
-    /// Composes a mail that was taken up at `since`.
+    /// Composes a mail that was taken up then.
     pub(super) fn job(
         &self,
         ready: Ready,
         matter: &Arc<Matter>,
-        since: DateTime<Utc>,
+        taken: TakenUp,
     ) -> Result<Job, Box<Hopeless>> {
         let Ready { mail, addressed } = ready;
         if mail.doubts > retry::DOUBT_REPEATS {
@@ -110,7 +131,8 @@ impl Shop {
                 to,
                 carried,
                 matter: Arc::clone(matter),
-                since,
+                since: taken.at,
+                taken: taken.instant,
                 entered: Entered::No,
             }),
             Err(why) => Err(Box::new(Hopeless { mail, why })),
@@ -151,6 +173,33 @@ impl Shop {
         }
     }
 
+    /// An outcome for the record; it is counted.
+    pub(super) fn settled(
+        &self,
+        mail: &Claimed,
+        entered: Entered,
+        (outcome, reply): (Settlement, String),
+        now: DateTime<Utc>,
+    ) -> Settled {
+        self.meter.settled(&outcome, now);
+        Settled {
+            mail: mail.no,
+            fence: mail.fence,
+            entered,
+            outcome,
+            reply,
+        }
+    }
+
+    /// Measures a mail that was accepted at `now`: what it took since it was taken up, and how long
+    /// ago its reminders could have left.
+    pub(super) fn measure(&self, job: &Job, now: DateTime<Utc>) {
+        let carried = job.matter.carried(job.mail.no).iter();
+        let owed_since = carried.map(|c| c.leaves_at).min();
+        let took: Duration = job.taken.elapsed();
+        self.meter.accepted(took, owed_since.map(|at| now - at));
+    }
+
     /// The notes that tell people of what happened to a mail.
     pub(super) fn notes(
         &self,
@@ -163,22 +212,6 @@ impl Shop {
         self.clerk
             .desk
             .notes_about(trouble, mail, matter, reply, now)
-    }
-}
-
-/// An outcome for the record.
-pub(super) fn settled(
-    mail: &Claimed,
-    entered: Entered,
-    outcome: Settlement,
-    reply: String,
-) -> Settled {
-    Settled {
-        mail: mail.no,
-        fence: mail.fence,
-        entered,
-        outcome,
-        reply,
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::Shop;
-use super::job::{Entered, Job, Why, ids, settled};
+use super::job::{Entered, Job, Why, ids};
 use super::queue::Flight;
 use super::run::Run;
 use crate::delivery::outcome::Outcome;
@@ -307,7 +307,8 @@ impl Run {
         }
         let why = why.words();
         tracing::debug!(mail = job.mail.no, why, "given back");
-        let settled = settled(&job.mail, job.entered, outcome, why.to_owned());
+        let said = (outcome, why.to_owned());
+        let settled = self.shop.settled(&job.mail, job.entered, said, now);
         self.recorder.settle(settled, Vec::new(), now).await;
     }
 }
@@ -337,6 +338,7 @@ impl Shop {
         let (mail, to) = (job.mail.no, job.to.masked());
         let token = ids(job.matter.carried(mail));
         if let Settlement::Sent { .. } = settlement {
+            self.measure(job, now);
             tracing::info!(mail, token, %to, "sent");
         } else {
             let outcome = settlement.attempt_word().unwrap_or("settled");
@@ -346,7 +348,8 @@ impl Shop {
             Some(trouble) => self.notes(trouble, &job.mail, &job.matter, &said, now),
             None => Vec::new(),
         };
-        (settled(&job.mail, job.entered, settlement, said), notes)
+        let settled = self.settled(&job.mail, job.entered, (settlement, said), now);
+        (settled, notes)
     }
 }
 

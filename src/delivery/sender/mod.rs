@@ -27,6 +27,7 @@ use crate::delivery::footing::Footing;
 use crate::delivery::step::Step;
 use crate::delivery::transport::Way;
 use crate::delivery::verdict::RelayState;
+use crate::meter::Meter;
 use crate::store::error::Result;
 use crate::store::outbox::Wanted;
 
@@ -51,6 +52,7 @@ struct Shop {
     per_domain: PerDomain,
     footing: Footing,
     relay: Arc<Mutex<RelayState>>,
+    meter: Meter,
     stopping: CancellationToken,
 }
 
@@ -119,6 +121,7 @@ impl Sender {
             per_domain,
             footing: Footing::of(&transport),
             relay: Arc::default(),
+            meter: Meter::default(),
             stopping,
         };
         Self {
@@ -139,6 +142,18 @@ impl Sender {
             && let Some(shop) = Arc::get_mut(&mut self.shop)
         {
             shop.relay = Arc::clone(&before.shop.relay);
+        }
+    }
+
+    /// What this sender measures.
+    pub fn meter(&self) -> &Meter {
+        &self.shop.meter
+    }
+
+    /// Has what it measures counted by another meter.
+    pub fn count_by(&mut self, meter: &Meter) {
+        if let Some(shop) = Arc::get_mut(&mut self.shop) {
+            shop.meter = meter.clone();
         }
     }
 
