@@ -13,11 +13,12 @@
 //! - [`tick`]: due stages become notices and mails, in one transaction. *(domain, store)*
 //! - [`tidy`]: retention, once a day. *(domain, store)*
 //! - [`meter`]: what delivery and the daemon measure, in memory. *(domain, store)*
+//! - [`http`]: one bounded request to where the operator's file says. *(domain)*
 //! - [`delivery`]: claim a mail, compose it, send it, record what became of it. *(config, domain,
 //!   meter, store; its part `compose`, which only turns facts into bytes: domain)*
 //! - [`health`]: whether the watch is well, by promise 1. *(domain, store)*
 //! - [`systemd`]: what the service manager is told. *(nothing)*
-//! - [`heartbeat`]: tells a monitor elsewhere after each pass. *(config, health)*
+//! - [`heartbeat`]: tells a monitor elsewhere after each pass. *(config, health, http)*
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
 //! - [`tell`]: what the watch tells by itself: alarms, the weekly report. *(delivery, domain,
 //!   health, simulate, store, tick)*
@@ -27,6 +28,7 @@
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
 //!   health, renewal, store, tell, tick, tidy, web)*
+//!   health, posts, renewal, store, tell, tick, tidy, web)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
 //!   health, heartbeat, renewal, store, systemd, web)*
 //! - [`cli`]: one file per command group. *(all of the above)*
@@ -70,6 +72,7 @@ pub mod tick;
 pub mod tidy;
 
 pub mod meter;
+pub mod http;
 
 pub mod delivery;
 

@@ -66,6 +66,12 @@ pub(super) fn list(roots: &[Table<'_>], sources: &[Source], config: &Config) -> 
             }
         }
     }
+    let channels = main.entries.get("notify");
+    for channel in channels.and_then(|v| v.get_ref().as_array()).into_iter().flat_map(|c| c.iter()) {
+        let name = channel.get_ref().get("name").and_then(|v| v.get_ref().as_str());
+        let prefix = format!("notify.{}", key_text(name.unwrap_or_default()));
+        written(channel.get_ref(), "notify", &prefix, main, sources, &mut rows);
+    }
     for root in roots {
         for list in [SINGLE_TOKEN, "token"] {
             let tokens = root.entries.get(list).and_then(|v| v.get_ref().as_array());
@@ -153,7 +159,11 @@ fn written(
         if let Some(value) = table.get(key.name) {
             rows.push(Effective {
                 key: format!("{prefix}.{}", key.name),
-                value: Some(toml_text(value.get_ref())),
+                value: Some(match (kind, key.name, value.get_ref()) {
+                    // Its path may be a key.
+                    ("notify", "url", DeValue::String(url)) => string_text(&masked(url)),
+                    (_, _, value) => toml_text(value),
+                }),
                 origin: origin(value.span().start, root, sources),
             });
         }

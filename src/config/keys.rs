@@ -148,6 +148,30 @@ pub const KEYS: &[Key] = &[
     free("datapass.secrets", "credential", "\"datapass.secret\"", "a systemd credential", "un credential systemd"),
     free("datapass.secrets", "file", "\"datapass.secret\"", "a file that only its owner may read", "un fichier lisible de son seul propriétaire"),
     free("datapass.secrets", "env", "\"JETOND_DATAPASS_SECRET\"", "an environment variable", "une variable d’environnement"),
+    free("notify", "name", "\"dsi\"", "its name here, as in jetond send-test '#dsi'", "son nom ici, comme dans jetond send-test '#dsi'"),
+    free("notify", "kind", "\"mattermost\"", "mattermost, matrix (also Tchap) or webhook", "mattermost, matrix (Tchap aussi) ou webhook"),
+    free("notify", "url", "\"https://chat.ville.example/hooks/…\"", "where mattermost and webhook are told; it may carry a key: also { credential, file or env }", "où mattermost et webhook sont prévenus ; elle peut porter une clé : aussi { credential, file ou env }"),
+    free("notify", "homeserver", "\"https://matrix.ville.example\"", "the server of a matrix room", "le serveur d’un salon matrix"),
+    free("notify", "room", "\"!AbCdEf:ville.example\"", "the room's internal id", "l’identifiant interne du salon"),
+    free("notify", "token", "{ credential = \"notify.token\" }", "where the access token is of the account that posts", "où est le jeton d’accès du compte qui publie"),
+    free("notify", "secret", "{ credential = \"notify.secret\" }", "where the secret is that signs what a webhook gets", "où est le secret qui signe ce que reçoit un webhook"),
+    set("notify", "from_stage", "15", "told from this many days before expiry on", "prévenu à partir de ce nombre de jours avant l’expiration"),
+    set("notify", "alarms", "true", "told also when the watch itself is ill", "prévenu aussi quand la veille elle-même va mal"),
+    free("notify", "language", "\"fr\"", "language of its posts", "langue de ses messages"),
+    free("notify", "client", "[\"mairie-x\"]", "told of the tokens of these clients only", "prévenu pour les jetons de ces clients seulement"),
+    free("notify", "tags", "[\"achats\"]", "told of tokens with one of these tags only", "prévenu pour les jetons portant une de ces étiquettes seulement"),
+    free("notify", "allowed_hosts", "[\"chat.ville.example\"]", "hosts that posts may go to; by default that of the address, required where that is a secret", "hôtes où les messages peuvent aller ; par défaut celui de l’adresse, obligatoire quand elle est secrète"),
+    set("notify", "allow_private", "false", "whether the host may be on this machine or a private network", "si l’hôte peut être sur cette machine ou un réseau privé"),
+    free("notify", "ca_file", "\"ca.pem\"", "certification authorities to trust instead of the system's", "autorités de certification à la place de celles du système"),
+    free("notify.url", "credential", "\"notify.url\"", "a systemd credential", "un credential systemd"),
+    free("notify.url", "file", "\"notify.url\"", "a file that only its owner may read", "un fichier lisible de son seul propriétaire"),
+    free("notify.url", "env", "\"JETOND_NOTIFY_URL\"", "an environment variable", "une variable d’environnement"),
+    free("notify.token", "credential", "\"notify.token\"", "a systemd credential", "un credential systemd"),
+    free("notify.token", "file", "\"notify.token\"", "a file that only its owner may read", "un fichier lisible de son seul propriétaire"),
+    free("notify.token", "env", "\"JETOND_NOTIFY_TOKEN\"", "an environment variable", "une variable d’environnement"),
+    free("notify.secret", "credential", "\"notify.secret\"", "a systemd credential", "un credential systemd"),
+    free("notify.secret", "file", "\"notify.secret\"", "a file that only its owner may read", "un fichier lisible de son seul propriétaire"),
+    free("notify.secret", "env", "\"JETOND_NOTIFY_SECRET\"", "an environment variable", "une variable d’environnement"),
     free("groups.*", "recipients", "[\"dsi@ville.example\", \"astreinte@ville.example\"]", "the people of the group", "les personnes du groupe"),
     free("clients.*", "name", "\"Mairie de X\"", "its name for people", "son nom pour les personnes"),
     free("clients.*", "contact", "\"dsi@mairie-x.example\"", "who answers its questions", "qui répond à ses questions"),
@@ -195,6 +219,7 @@ pub(super) fn tables_in(table: &str) -> &'static [&'static str] {
             "reports",
             "web",
             "datapass",
+            "notify",
             "groups",
             "clients",
             "token",
@@ -222,6 +247,7 @@ pub(super) fn single_tables() -> impl Iterator<Item = &'static str> {
     KEYS.iter().map(|k| k.table).filter(move |table| {
         let many =
             table.ends_with(".*") || matches!(*table, "token" | "recipient" | "web.auth.users");
+        let many = table.ends_with(".*") || matches!(*table, "token" | "recipient" | "notify");
         let is_new = !seen.contains(table);
         seen.push(*table);
         is_new && !many && find(table, "credential").is_none()

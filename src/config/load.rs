@@ -446,6 +446,7 @@ fn assemble(
         retention: settings.retention,
         heartbeat: settings.heartbeat,
         reports: settings.reports,
+        notify: settings.notify,
         web: settings.web,
         clients,
         datapass: settings.datapass,

@@ -16,6 +16,7 @@ mod health;
 mod keys;
 mod load;
 mod mail;
+mod notify;
 mod people;
 mod quota;
 mod reader;
@@ -37,6 +38,7 @@ pub use effective::{Effective, Origin};
 pub use glance::{Glance, glance};
 pub use health::beacon;
 pub use keys::{KEYS, Key};
+pub use notify::hook;
 pub use load::{DEFAULT_FILES, Loaded, Rejected, Surroundings, default_file, language_of, load};
 pub use quota::PerDomain;
 pub use source::Source;
@@ -46,6 +48,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use url::Url;
 
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::Calendar;
@@ -95,6 +98,8 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// The weekly report.
     pub reports: Reports,
+    /// Chat rooms and hooks that are told besides, in the order of the file.
+    pub notify: Vec<Channel>,
     /// Where HTTP is answered.
     pub web: Web,
     /// What the tokens of each client inherit.
@@ -286,7 +291,7 @@ pub struct Heartbeat {
     pub form: Option<Form>,
 }
 
-/// Where the address of a heartbeat is: it carries a key.
+/// Where an address is that carries a key.
 #[derive(Debug, Clone)]
 pub enum Beacon {
     /// In the file.
@@ -385,4 +390,55 @@ pub struct Datapass {
     pub secrets: Vec<SecretSource>,
     /// What an approval does.
     pub on_approve: OnApprove,
+}
+
+/// A chat room or a program that is told what mails tell; mails remain the record.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    /// Its name, unique: lower-case letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// What is there, and where.
+    pub kind: ChannelKind,
+    /// It is told of stages from this many days before expiry on.
+    pub from_stage: u32,
+    /// Whether it is told of the watch's illnesses.
+    pub alarms: bool,
+    /// The language of its posts.
+    pub language: Lang,
+    /// Of the tokens of these clients only; empty: of all.
+    pub clients: Vec<String>,
+    /// Of tokens with one of these tags only; empty: of all.
+    pub tags: Vec<String>,
+    /// The hosts that posts may go to, in lower case; never empty.
+    pub allowed_hosts: Vec<String>,
+    /// Whether the host may have an address that is not on the open network.
+    pub allow_private: bool,
+    /// A PEM file of certification authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What is told, and where it is.
+#[derive(Debug, Clone)]
+pub enum ChannelKind {
+    /// A program of the operator's, which gets JSON (`docs/notify.md`).
+    Webhook {
+        /// Where.
+        url: Beacon,
+        /// Signs each post; `None`: they are not signed.
+        secret: Option<SecretSource>,
+    },
+    /// A Matrix room, as Tchap has them.
+    Matrix {
+        /// The server's address.
+        homeserver: Url,
+        /// The room's internal id, as `!abc:ville.example`.
+        room: String,
+        /// The access token of the account that posts.
+        token: SecretSource,
+    },
+    /// Mattermost's incoming webhook, or what understands its `text`.
+    Mattermost {
+        /// Where; the path is a key.
+        url: Beacon,
+    },
 }

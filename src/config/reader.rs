@@ -93,6 +93,7 @@ impl<'t> Table<'t> {
         match self.kind {
             "" => text!("at the top of the file", "en haut du fichier"),
             "token" => text!("in [[token]]", "dans [[token]]"),
+            "notify" => text!("in [[notify]]", "dans [[notify]]"),
             "recipient" => text!("in this recipient", "dans ce destinataire"),
             other => text!("in [{other}]", "dans [{other}]"),
         }
@@ -157,13 +158,18 @@ impl<'t> Table<'t> {
             return Vec::new();
         };
         let refuse = |span: Span, report: &mut Report| {
-            report.error(
-                &span,
+            let message = if kind == "notify" {
+                text!(
+                    "each channel is a table: write [[{kind}]] and its keys below",
+                    "chaque canal est une table : écrire [[{kind}]] et ses clés dessous"
+                )
+            } else {
                 text!(
                     "each token is a table: write [[{kind}]] and its keys below",
                     "chaque jeton est une table : écrire [[{kind}]] et ses clés dessous"
-                ),
-            );
+                )
+            };
+            report.error(&span, message);
         };
         let items = match written.get_ref() {
             DeValue::Array(items) => items,
@@ -241,7 +247,7 @@ impl<'t> Table<'t> {
             if written.is_empty() || !is_safe(written, &span, report) {
                 continue;
             }
-            if ["mail.smtp", "heartbeat", "datapass", "web"]
+            if ["mail.smtp", "heartbeat", "datapass", "notify", "web"]
                 .iter()
                 .any(|t| self.kind.starts_with(t))
             {

@@ -194,6 +194,45 @@ pub(super) const HEARTBEAT: Asked = Asked {
     },
 };
 
+/// `notify.url`, where it is not written itself.
+pub(super) const HOOK: Asked = Asked {
+    table: "notify.url",
+    name: "url",
+    example: "notify.url",
+    message: || {
+        text!(
+            "this is neither an address nor where one is",
+            "ceci n’est ni une adresse ni l’endroit où elle se trouve"
+        )
+    },
+};
+
+/// `notify.token`.
+pub(super) const ACCESS_TOKEN: Asked = Asked {
+    table: "notify.token",
+    name: "token",
+    example: "notify.token",
+    message: || {
+        text!(
+            "an access token must not stand in this file",
+            "un jeton d’accès n’a pas sa place dans ce fichier"
+        )
+    },
+};
+
+/// `notify.secret`.
+pub(super) const SIGNING: Asked = Asked {
+    table: "notify.secret",
+    name: "secret",
+    example: "notify.secret",
+    message: || {
+        text!(
+            "a secret must not stand in this file",
+            "un secret n’a pas sa place dans ce fichier"
+        )
+    },
+};
+
 /// Each of `datapass.secrets`.
 pub(super) const DATAPASS: Asked = Asked {
     table: "datapass.secrets",

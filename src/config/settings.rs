@@ -12,7 +12,9 @@ use crate::config::mail;
 use crate::config::reader::Table;
 use crate::config::scalar::Value;
 use crate::config::values::{host, sqlite, zone};
-use crate::config::{Datapass, Heartbeat, Mail, Renewal, Reports, Retention, Web, web};
+use crate::config::{
+    Channel, Datapass, Heartbeat, Mail, Renewal, Reports, Retention, Web, notify, web,
+};
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::{Calendar, Days, Window};
 use crate::domain::language::{Invalid, Lang, text};
@@ -41,6 +43,7 @@ pub(super) struct Settings {
     pub(super) retention: Retention,
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) reports: Reports,
+    pub(super) notify: Vec<Channel>,
     pub(super) web: Web,
     pub(super) datapass: Option<Datapass>,
 }
@@ -91,6 +94,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> S
         retention: read_retention(root, report),
         heartbeat: read_heartbeat(root, directory, report),
         reports: read_reports(root, report),
+        notify: notify::read(root, language, directory, report),
         web: web::read(root, directory, report),
         datapass: datapass::read(root, directory, report),
     }

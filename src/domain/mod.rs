@@ -20,6 +20,7 @@ pub mod lifecycle;
 pub mod link;
 pub mod message_id;
 pub mod password;
+pub mod network;
 pub mod people;
 pub mod public_url;
 pub mod reach;

@@ -5,23 +5,19 @@
 //! and once when it is over; it makes nothing ill, and no loop waits for it. No log and no error
 //! holds the path of the address, which is a key; no reason holds an address or a token's name.
 
-mod http;
-
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rustls::RootCertStore;
 use secrecy::ExposeSecret as _;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::config::{self, Beacon, Form, Heartbeat};
 use crate::health::Ill;
-
-pub use self::http::PingError;
-use self::http::{Request, TlsSetup};
+use crate::http::header::{CONTENT_TYPE, HeaderValue};
+use crate::http::{Bounds, Client, Fault, Method, Names, Reach, Roots, StatusCode};
 
 /// A whole ping, from the name's resolution to the answer, takes no longer.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -57,13 +53,29 @@ impl Pulse {
     }
 }
 
+/// Why a ping was not heard. No variant holds the address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PingError {
+    /// It cannot be read.
+    #[error("the address of the heartbeat: {0}")]
+    Address(String),
+    /// There is no answer.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The server sends the ping elsewhere.
+    #[error(
+        "the answer is {0}, a redirection, which is not followed: write the address that it leads to"
+    )]
+    Redirected(u16),
+    /// Any other status than success.
+    #[error("the answer is {0}")]
+    Status(u16),
+}
+
 /// Sends pings, one after the other.
 #[derive(Debug)]
 pub struct Pinger {
-    deadline: Duration,
-    /// The trusted authorities; the system's, read at the first ping that needs them.
-    tls: OnceCell<Arc<TlsSetup>>,
-    roots: Option<RootCertStore>,
+    client: Client,
 }
 
 impl Default for Pinger {
@@ -75,10 +87,15 @@ impl Default for Pinger {
 impl Pinger {
     /// A pinger with its own deadline; `roots` in place of the system's authorities.
     pub fn new(deadline: Duration, roots: Option<RootCertStore>) -> Self {
-        Self {
+        let bounds = Bounds {
             deadline,
-            tls: OnceCell::new(),
-            roots,
+            // The answer counts by its status.
+            keep: 0,
+            reach: Reach::Anywhere,
+        };
+        let roots = roots.map_or(Roots::System, Roots::Given);
+        Self {
+            client: Client::new(bounds, roots, Names::System),
         }
     }
 
@@ -88,28 +105,35 @@ impl Pinger {
     /// The address cannot be read, nobody answers in time, or the answer is no success.
     pub async fn ping(&self, heartbeat: &Heartbeat, pulse: &Pulse) -> Result<(), PingError> {
         let url = address(heartbeat)?;
-        let request = request(url, heartbeat.form, pulse);
-        match tokio::time::timeout(self.deadline, self.send(&request)).await {
-            Ok(done) => done,
-            Err(_) => Err(PingError::Late(self.deadline)),
+        let request = request(url, heartbeat.form, pulse).into_http();
+        match self.client.send(&request).await?.status {
+            status if status.is_success() => Ok(()),
+            status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
+                Err(PingError::Redirected(status.as_u16()))
+            }
+            status => Err(PingError::Status(status.as_u16())),
         }
     }
+}
 
-    async fn send(&self, request: &Request) -> Result<(), PingError> {
-        let tls = if request.url.scheme() == "https" {
-            let roots = self.roots.clone();
-            let setup = || async {
-                // Reading a hundred files is nothing for a thread that others wait for.
-                tokio::task::spawn_blocking(move || http::tls_setup(roots))
-                    .await
-                    .unwrap_or_else(|e| Err(PingError::Tls(e.to_string())))
-                    .map(Arc::new)
-            };
-            Some(self.tls.get_or_try_init(setup).await?)
-        } else {
-            None
-        };
-        http::send(request, tls.map(AsRef::as_ref)).await
+/// What is asked.
+#[derive(Debug)]
+struct Request {
+    url: Url,
+    /// Sent by POST; `None`: GET.
+    body: Option<String>,
+}
+
+impl Request {
+    fn into_http(self) -> crate::http::Request {
+        let is_post = self.body.is_some();
+        let words = HeaderValue::from_static("text/plain; charset=utf-8");
+        crate::http::Request {
+            method: if is_post { Method::POST } else { Method::GET },
+            url: self.url,
+            headers: is_post.then_some((CONTENT_TYPE, words)).into_iter().collect(),
+            body: self.body.unwrap_or_default().into(),
+        }
     }
 }
 

@@ -85,6 +85,11 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             "wire_speed",
             include_str!("../../migrations/0004_wire_speed.sql"),
         ),
+        step(
+            5,
+            "channels",
+            include_str!("../../migrations/0005_channels.sql"),
+        ),
     ])
 });
 

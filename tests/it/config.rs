@@ -165,6 +165,7 @@ fn the_example_names_every_key_with_its_default_and_a_comment() {
                 let is_inner = key.table.starts_with("mail.smtp.")
                     || key.table == "mail.bounces"
                     || key.table.starts_with("heartbeat.")
+                    || key.table.starts_with("notify.")
                     || key.table.starts_with("datapass.")
                     || key.table.starts_with("web.auth.")
                     || key.table == "recipient";

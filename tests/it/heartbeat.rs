@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jetond::config::{Beacon, Form, Heartbeat};
 use jetond::heartbeat::{PingError, Pinger, Pulse};
+use jetond::http::Fault;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -80,7 +81,7 @@ async fn both_monitors_hear_of_health_and_of_illness() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monitor_that_misbehaves_is_left_in_time() {
-    let late = PingError::Late(Duration::from_secs(1));
+    let late = PingError::Fault(Fault::Unanswered(Duration::from_secs(1)));
     for answer in [Answer::Hang, Answer::Drip] {
         let server = HttpServer::start(answer.clone());
         let said = ping(&plain(&server), &Pulse::Well).await;
@@ -90,7 +91,7 @@ async fn a_monitor_that_misbehaves_is_left_in_time() {
         let server = HttpServer::start(answer.clone());
         let said = ping(&plain(&server), &Pulse::Well).await;
         assert!(
-            matches!(said, Err(PingError::Protocol(_))),
+            matches!(said, Err(PingError::Fault(Fault::Protocol(_)))),
             "{answer:?}: {said:?}"
         );
     }
@@ -106,7 +107,10 @@ async fn a_monitor_that_misbehaves_is_left_in_time() {
     drop(server);
     let nobody = beat(format!("http://127.0.0.1:{port}/{KEY}"));
     let said = ping(&nobody, &Pulse::Well).await;
-    assert!(matches!(said, Err(PingError::Connect(_))), "{said:?}");
+    assert!(
+        matches!(said, Err(PingError::Fault(Fault::Connect(_)))),
+        "{said:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +143,10 @@ async fn only_a_certificate_for_its_name_by_a_trusted_authority_is_taken() {
         if is_taken {
             assert_eq!(said, Ok(()));
         } else {
-            assert!(matches!(said, Err(PingError::Tls(_))), "{cert:?}: {said:?}");
+            assert!(
+                matches!(said, Err(PingError::Fault(Fault::Tls(_)))),
+                "{cert:?}: {said:?}"
+            );
         }
         assert_eq!(server.asked().len(), usize::from(is_taken), "{cert:?}");
     }

@@ -17,10 +17,12 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("tidy", &["domain", "store"]),
     ("meter", &["domain", "store"]),
     ("delivery", &["config", "domain", "meter", "store"]),
+    ("http", &["domain"]),
+    ("delivery", &["config", "domain", "store"]),
     ("delivery/compose", &["domain"]),
     ("health", &["domain", "store"]),
     ("systemd", &[]),
-    ("heartbeat", &["config", "health"]),
+    ("heartbeat", &["config", "health", "http"]),
     ("simulate", &["delivery", "store", "tick"]),
     (
         "tell",
@@ -37,6 +39,8 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
         &[
             "config", "delivery", "domain", "health", "renewal", "store", "tell", "tick", "tidy",
             "web",
+            "config", "delivery", "domain", "health", "posts", "renewal", "store", "tell", "tick",
+            "tidy", "web",
         ],
     ),
     (
@@ -66,6 +70,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "domain",
             "health",
             "heartbeat",
+            "posts",
             "renewal",
             "simulate",
             "store",

@@ -7,7 +7,7 @@ use crate::config::{KEYS, Key};
 use crate::domain::language::{Lang, Text, set_in_french, text};
 
 /// The keys without which the table that they stand in, or the file, is refused.
-const REQUIRED: [(&str, &str); 12] = [
+const REQUIRED: [(&str, &str); 14] = [
     ("", "contact"),
     ("mail", "from"),
     ("mail.smtp", "host"),
@@ -15,6 +15,8 @@ const REQUIRED: [(&str, &str); 12] = [
     ("web.auth.users", "password"),
     ("web.auth.proxy", "header"),
     ("web.auth.proxy", "from"),
+    ("notify", "name"),
+    ("notify", "kind"),
     ("groups.*", "recipients"),
     ("token", "id"),
     ("token", "name"),
@@ -181,6 +183,10 @@ fn title(table: &str) -> Text {
             "Recipients, each an address or a table with these keys",
             "Destinataires, chacun une adresse ou une table de ces clés"
         ),
+        "notify" => text!(
+            "[[notify]], once for each channel",
+            "[[notify]], une fois par canal"
+        ),
         table => text!("[{table}]", "[{table}]"),
     }
 }
@@ -241,6 +247,10 @@ password = { env = \"X\" }
 [web.auth.proxy]
 header = \"X-Remote-User\"
 from = [\"10.0.0.1\"]
+[[notify]]
+name = \"n\"
+kind = \"mattermost\"
+url = \"https://chat.ville.example/hooks/k\"
 [groups.g]
 recipients = [\"c@ville.example\"]
 [[token]]
@@ -257,6 +267,7 @@ recipients = [{ email = \"d@ville.example\" }]
                 "groups.*" => whole.split_once("[groups.g]\n").unwrap(),
                 "web.auth.users" => whole.split_once("[[web.auth.users]]\n").unwrap(),
                 "token" => whole.split_once("[[token]]\n").unwrap(),
+                "notify" => whole.split_once("[[notify]]\n").unwrap(),
                 table => whole.split_once(&format!("[{table}]\n")).unwrap(),
             };
             let without = if table == "recipient" {

@@ -1,0 +1,27 @@
+-- Chat rooms and hooks. A post is a row of `mail` of kind 'post' or 'post_alarm', its recipient,
+-- address and domain the channel as '#name', its urgency below that of every mail.
+
+-- Stages that became owed, and of which the channels are still to be told. Gone with the
+-- transaction that queues the posts.
+CREATE TABLE stage_news (
+    token  BIGINT NOT NULL,
+    period BIGINT NOT NULL,
+    stage  BIGINT NOT NULL,
+    PRIMARY KEY (token, period, stage),
+    FOREIGN KEY (token, period) REFERENCES period (token, no)
+) WITHOUT ROWID;
+
+-- What a post is about: a channel is told of each stage once.
+CREATE TABLE post_stage (
+    channel TEXT NOT NULL,
+    token   BIGINT NOT NULL,
+    period  BIGINT NOT NULL,
+    stage   BIGINT NOT NULL,
+    mail    BIGINT NOT NULL REFERENCES mail (no),
+    PRIMARY KEY (channel, token, period, stage),
+    FOREIGN KEY (token, period) REFERENCES period (token, no)
+) WITHOUT ROWID;
+CREATE INDEX post_stage_mail ON post_stage (mail);
+
+-- The posts of a channel, the latest last.
+CREATE INDEX mail_post ON mail (recipient, no) WHERE kind IN ('post', 'post_alarm');
