@@ -10,10 +10,11 @@
 //! - [`store`]: every SQL statement; rows in, domain types out. *(domain)*
 //! - [`renewal`]: what the file, a person, a link, an import or Data Pass says happened to a token.
 //!   *(domain, store)*
+//! - [`words`]: what is on record, in the words of both languages. *(domain, renewal, store)*
 //! - [`tick`]: due stages become notices and mails, in one transaction. *(domain, store)*
 //! - [`tidy`]: retention, once a day. *(domain, store)*
-//! - [`meter`]: what delivery and the daemon measure, in memory. *(domain, store)*
 //! - [`http`]: one bounded request to where the operator's file says. *(domain)*
+//! - [`meter`]: what delivery and the daemon measure, in memory. *(domain, store)*
 //! - [`delivery`]: claim a mail, compose it, send it, record what became of it. *(config, domain,
 //!   meter, store; its part `compose`, which only turns facts into bytes: domain)*
 //! - [`health`]: whether the watch is well, by promise 1. *(domain, store)*
@@ -24,11 +25,10 @@
 //!   health, simulate, store, tick)*
 //! - [`web`]: what is answered over HTTP: the shell that bounds every request, the dashboard, the
 //!   pages behind the links of mails, Data Pass's webhooks. *(config, delivery, domain, health,
-//!   renewal, simulate, store, tick)*
+//!   renewal, simulate, store, tick, words)*
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
 //!   health, renewal, store, tell, tick, tidy, web)*
-//!   health, posts, renewal, store, tell, tick, tidy, web)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
 //!   health, heartbeat, renewal, store, systemd, web)*
 //! - [`cli`]: one file per command group. *(all of the above)*
@@ -67,12 +67,14 @@ pub mod store;
 
 pub mod renewal;
 
+pub mod words;
+
 pub mod tick;
 
 pub mod tidy;
 
-pub mod meter;
 pub mod http;
+pub mod meter;
 
 pub mod delivery;
 

@@ -5,11 +5,12 @@ use serde_json::json;
 
 use crate::cli::outbox::writable;
 use crate::cli::verb::{Dry, Event, perform};
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure};
 use crate::config::Config;
 use crate::domain::language::{Text, text};
 use crate::renewal::reconcile::{Brake, reconcile};
 use crate::renewal::verbs::Verb;
+use crate::words::count;
 use crate::{app, clock};
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +57,7 @@ async fn missing(config: &Config, dry_run: bool, context: &mut Context) -> Resul
         context.out.line(id)?;
     }
     let n = report.archived.len();
-    let Text { en, fr } = words::tokens(n);
+    let Text { en, fr } = count::tokens(n);
     context.out.note(&match (n, dry_run) {
         (0, _) => text!(
             "every token on record is in the file: nothing to archive",

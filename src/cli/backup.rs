@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
-use crate::cli::{Context, Exit, Failure, outbox, when, words};
+use crate::cli::{Context, Exit, Failure, outbox, when};
 use crate::clock;
 use crate::config::{self, Surroundings};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, counted, text};
 use crate::store::backup::{self, BackupError, Contents, Over, Restored};
+use crate::words::count;
 
 #[derive(Debug, clap::Args)]
 #[command(subcommand_negates_reqs = true)]
@@ -193,7 +194,7 @@ fn told(
         ["byte", "bytes"],
         ["octet", "octets"],
     );
-    let (tokens, mails) = (words::tokens(contents.tokens), words::mails(contents.mails));
+    let (tokens, mails) = (count::tokens(contents.tokens), count::mails(contents.mails));
     let holds = text!("{{}}, {{}}", "{{}}, {{}}").with(&tokens).with(&mails);
     let as_of = as_of(contents, calendar);
     context.out.facts(&[

@@ -12,13 +12,13 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::cli::completions::Shell;
-use crate::cli::outbox::word;
 use crate::cli::usage::Wishes;
 use crate::cli::{Cli, Context, Exit, Failure, file_or_default};
 use crate::config;
 use crate::domain::language::Lang;
 use crate::store::Store;
 use crate::store::mailbook::Which;
+use crate::words::mail::word;
 
 /// Mails proposed at most.
 const MAILS: i64 = 100;

@@ -4,14 +4,15 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::cli::fate::{Line, lines_of, recorded};
 use crate::cli::list::view;
-use crate::cli::{At, Context, Exit, Failure, lookup, when, words};
+use crate::cli::{At, Context, Exit, Failure, lookup, when};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Lang, Text, text};
 use crate::domain::stage::Schedule;
 use crate::store::outbox::Person;
 use crate::store::record::Token;
+use crate::words::count;
+use crate::words::fate::{Line, lines_of, recorded};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -84,7 +85,7 @@ fn print(
 ) -> Result<(), Failure> {
     let (id, name, no) = (&token.id, &token.facts.name, token.period_no);
     let expires = when::minute(token.period.expires, calendar);
-    let Text { en, fr } = words::left(calendar.days_between(now, token.period.expires));
+    let Text { en, fr } = count::left(calendar.days_between(now, token.period.expires));
     context.out.line(&format!("{id} — {name}"))?;
     context.out.say(&text!(
         "period {no}, expires {expires} ({en})",

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use crate::app::SetupError;
 use crate::cli::nagios::Service;
-use crate::cli::outbox::word;
 use crate::config::Diagnostic;
+use crate::delivery::shown::Unread;
 use crate::domain::language::{Lang, Text, counted, text, without_jwts};
 use crate::store::error::StoreError;
 use crate::store::keys::KeysError;
 use crate::store::mailbook::Refusal;
 use crate::web::BindError;
+use crate::words::mail::word;
 
 /// The exit codes of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,6 +228,15 @@ impl From<StoreError> for Failure {
             StoreError::Other(_) => (Exit::Store, "store_failed"),
         };
         Self::new(exit, code, message).hint(hint)
+    }
+}
+
+impl From<Unread> for Failure {
+    fn from(e: Unread) -> Self {
+        match e {
+            Unread::Store(e) => e.into(),
+            Unread::Compose(e) => Self::unexpected(&e.to_string()),
+        }
     }
 }
 

@@ -6,13 +6,14 @@
 use serde_json::json;
 
 use crate::cli::outbox::who;
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::address::Address;
 use crate::domain::language::{Text, text};
 use crate::store::Store;
 use crate::store::privacy::{Commit, Forgotten, StillNeeded};
+use crate::words::count;
 
 /// Tokens that a refusal names.
 const NAMED: usize = 10;
@@ -73,7 +74,7 @@ fn said(address: &Address, name: &str, done: Forgotten, commit: Commit) -> Text 
         bodies,
         ..
     } = done;
-    let Text { en, fr } = words::mails(i64::try_from(done.mails).unwrap_or(i64::MAX));
+    let Text { en, fr } = count::mails(i64::try_from(done.mails).unwrap_or(i64::MAX));
     match commit {
         Commit::Yes => text!(
             "{address} is {name} now: {en}, {notices} notices, {texts} other entries; texts of mails cleared: {bodies}",

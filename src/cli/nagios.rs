@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 
 use chrono::Duration;
 
-use crate::cli::{Failure, reach, words};
+use crate::cli::{Failure, reach};
 use crate::domain::language::{Lang, Text, counted, text};
 use crate::health::{PASS_PATIENCE, span};
+use crate::words::count;
 
 /// The state of a service; its number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -297,8 +298,8 @@ impl Seen {
             "no reminder missing, {{}} watched, {{}} waiting",
             "aucun rappel ne manque, {{}} sous veille, {{}} en attente"
         )
-        .with(&words::tokens(self.tokens))
-        .with(&words::mails(self.waiting))
+        .with(&count::tokens(self.tokens))
+        .with(&count::mails(self.waiting))
     }
 }
 

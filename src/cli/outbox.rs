@@ -3,17 +3,18 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::app::Of;
+use crate::app::{self, Of};
 use crate::cli::list::view;
 use crate::cli::release::{self, Answer};
-use crate::cli::{At, Context, Exit, Failure, letter, when};
+use crate::cli::{At, Context, Exit, Failure, when};
 use crate::clock;
 use crate::config::Config;
+use crate::delivery::shown::{self, Letter};
 use crate::domain::language::{Lang, Text, text};
 use crate::domain::lifecycle::Who;
 use crate::store::Store;
 use crate::store::mailbook::{MailRow, Refusal, Which};
-use crate::store::outbox::MailState;
+use crate::words::mail::{note, outcome, word};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Args {
@@ -141,7 +142,14 @@ async fn show(
 ) -> Result<Exit, Failure> {
     let view = view(config, context, now).await?;
     let (mail, attempts) = view.store.mail(no).await?.ok_or(Refusal::NotFound(no))?;
-    let letter = letter::of(config, &view.store, &mail, now).await?;
+    let letter = shown::letter(
+        &app::desk(config),
+        &app::templates(config)?,
+        &view.store,
+        &mail,
+        now,
+    )
+    .await?;
     let calendar = &config.calendar;
     if context.out.json {
         let mut value = row(&mail, config);
@@ -149,7 +157,7 @@ async fn show(
             .iter()
             .map(|a| json!({"at": when::rfc3339(a.at, calendar), "outcome": a.outcome, "reply": a.reply}))
             .collect();
-        value["text"] = json!(letter.as_ref().map(|l| &l.text));
+        value["text"] = json!(letter.as_ref().map(whole));
         value["eml"] = json!(
             letter
                 .and_then(|l| l.eml)
@@ -199,7 +207,7 @@ async fn show(
         context.out.line("")?;
         context.out.say(&letter.heading)?;
         context.out.line("")?;
-        context.out.line(letter.text.trim_end())?;
+        context.out.line(whole(&letter).trim_end())?;
     }
     Ok(Exit::Done)
 }
@@ -212,9 +220,34 @@ async fn show_eml(
 ) -> Result<Exit, Failure> {
     let view = view(config, context, now).await?;
     let (mail, _) = view.store.mail(no).await?.ok_or(Refusal::NotFound(no))?;
-    let eml = letter::eml(&view.store, &mail).await?;
+    let eml = view.store.body(no).await?.ok_or_else(|| no_body(&mail))?;
     context.out.bytes(&eml)?;
     Ok(Exit::Done)
+}
+
+/// Subject and text.
+fn whole(letter: &Letter) -> String {
+    format!("{}\n\n{}", letter.subject, letter.text)
+}
+
+/// Why there is no message to print.
+fn no_body(mail: &MailRow) -> Failure {
+    let no = mail.no;
+    let message = if mail.settled_at.is_some() {
+        text!(
+            "the text of mail {no} is not kept: it never left, left before this version, or was cleared",
+            "le texte du courriel {no} n’est pas conservé : il n’est jamais parti, est parti avant cette version, ou a été effacé"
+        )
+    } else {
+        text!(
+            "mail {no} has not left yet",
+            "le courriel {no} n’est pas encore parti"
+        )
+    };
+    Failure::new(Exit::NotFound, "no_body", message).hint(text!(
+        "`jetond outbox show {no}` shows what is known of it",
+        "`jetond outbox show {no}` montre ce qu’on en sait"
+    ))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -360,71 +393,4 @@ fn about(m: &MailRow, lang: Lang) -> String {
         .map(|(token, stage)| format!("{token} ({stage})"))
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// What a note is about; a kind that is not known stays as it is.
-fn note(kind: &str) -> Text {
-    match kind {
-        "note_refused" => text!("note: address refused", "avis : adresse refusée"),
-        "note_parked" => text!("note: reminder parked", "avis : rappel mis de côté"),
-        "note_deferred" => text!("note: reminder put off", "avis : rappel remis à plus tard"),
-        "note_failed" => text!("note: reminder given up", "avis : rappel abandonné"),
-        "note_unreached" => text!("note: nobody could be told", "avis : personne de prévenu"),
-        "note_missing" => text!("note: tokens vanished", "avis : jetons disparus du fichier"),
-        "note_relay" => text!(
-            "note: mail server out of reach",
-            "avis : serveur de messagerie injoignable"
-        ),
-        "note_disk" => text!("note: disk full", "avis : disque plein"),
-        "note_clock" => text!("note: clock not believed", "avis : horloge mise en doute"),
-        "note_storm" => text!(
-            "note: late mails held",
-            "avis : courriels en retard retenus"
-        ),
-        "note_renewed" => text!("note: renewed", "avis : renouvelé"),
-        "note_superseded" => text!("note: superseded", "avis : remplacé"),
-        "note_declared" => text!(
-            "note: renewal to confirm",
-            "avis : renouvellement à confirmer"
-        ),
-        "note_filed" => text!(
-            "note: request without answer",
-            "avis : demande sans réponse"
-        ),
-        "note_request_refused" => text!("note: request refused", "avis : demande refusée"),
-        "note_changes_requested" => {
-            text!("note: changes requested", "avis : modifications demandées")
-        }
-        "note_request_approved" => text!("note: request approved", "avis : demande acceptée"),
-        "reminder" => text!("reminder", "rappel"),
-        "note_not_for_me" => text!("note: not for them", "avis : pas pour cette personne"),
-        "note_report" => text!("weekly report", "rapport hebdomadaire"),
-        kind => text!("{kind}", "{kind}"),
-    }
-}
-
-/// What an attempt came to; a word that is not known stays as it is.
-fn outcome(of: &str) -> Text {
-    match of {
-        "returned" => text!("not tried", "non tenté"),
-        "bounced" => text!("came back", "revenu"),
-        "delayed" => text!("delayed further on", "retardé plus loin"),
-        of => MailState::from_word(of).map_or_else(|| text!("{of}", "{of}"), word),
-    }
-}
-
-/// The word of a state.
-pub(super) fn word(state: MailState) -> Text {
-    match state {
-        MailState::Queued => text!("queued", "en file"),
-        MailState::Claimed => text!("being sent", "en cours"),
-        MailState::InDoubt => text!("in doubt", "douteux"),
-        MailState::Deferred => text!("deferred", "différé"),
-        MailState::Held => text!("held", "retenu"),
-        MailState::Sent => text!("sent", "envoyé"),
-        MailState::Refused => text!("refused", "refusé"),
-        MailState::Parked => text!("parked", "mis de côté"),
-        MailState::Failed => text!("failed", "échoué"),
-        MailState::Cancelled => text!("cancelled", "annulé"),
-    }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::cli::outbox::{said_if_dry, who, writable};
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure};
 use crate::config::Config;
 use crate::domain::language::{Text, text};
 use crate::domain::timekeeping::{self, Hold};
@@ -12,6 +12,7 @@ use crate::health::clock_held;
 use crate::renewal;
 use crate::store::lock::SenderLock;
 use crate::store::watch::Released;
+use crate::words::count;
 
 /// What a release answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ fn refuse_an_unset_clock(now: DateTime<Utc>) -> Result<(), Failure> {
 
 /// What a release has freed, in words.
 fn freed(answer: Answer, mails: u32, clock: Option<Hold>, dry_run: bool) -> Vec<Text> {
-    let Text { en, fr } = words::mails(mails);
+    let Text { en, fr } = count::mails(mails);
     let of_mails = match (mails, answer, dry_run) {
         (_, Answer::Clock, _) => None,
         (0, Answer::All, _) if clock.is_some() => None,

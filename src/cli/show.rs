@@ -6,14 +6,13 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::cli::list::{condition, view};
+use crate::cli::list::view;
 use crate::cli::lookup::token_and_people;
 use crate::cli::verb::{chain, told};
-use crate::cli::{At, Context, Exit, Failure, history, reach, when, words};
+use crate::cli::{At, Context, Exit, Failure, reach, when};
 use crate::config::{Config, Place};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
-use crate::domain::lifecycle::{By, Origin, Silence, State};
 use crate::domain::link::LinkTemplate;
 use crate::domain::schedule;
 use crate::domain::token::{DatapassId, Jti};
@@ -24,6 +23,8 @@ use crate::store::quiet::Said;
 use crate::store::record::Token;
 use crate::store::told::RecipientOrigin;
 use crate::store::unreachable::Unreachable;
+use crate::words::reach as unreached;
+use crate::words::state::{dates_by, end, origin, person_from, silent, state};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -108,7 +109,7 @@ fn print_unreachable(
     }
     context.out.line("")?;
     for u in unreachable {
-        context.out.say(&reach::told(u, calendar))?;
+        context.out.say(&unreached::told(u, calendar))?;
     }
     if unreachable.len() == people.len() {
         context.out.say(&text!(
@@ -268,51 +269,6 @@ fn print_facts(
     Ok(context.out.facts(&facts)?)
 }
 
-fn state(t: &Token, said: &[Said], calendar: &Calendar, now: DateTime<Utc>) -> Text {
-    let Text { en, fr } = condition(t, said.first(), calendar, now);
-    let since = when::day(t.state_at, calendar);
-    match (t.state, t.state_by) {
-        // Since when it is to be renewed is the date of its expiry, not of its state.
-        (State::Active, _) => text!("{en}", "{fr}"),
-        (State::Archived, By::File) => text!(
-            "{en} (since {since}), not in the file",
-            "{fr} (depuis le {since}), absent du fichier"
-        ),
-        (State::Archived, By::Person) => text!(
-            "{en} (since {since}), by a person",
-            "{fr} (depuis le {since}), par une personne"
-        ),
-        (State::Superseded | State::Revoked, _) => {
-            text!("{en} (since {since})", "{fr} (depuis le {since})")
-        }
-    }
-}
-
-fn end(t: &Token, calendar: &Calendar, now: DateTime<Utc>) -> Text {
-    let at = when::minute(t.period.expires, calendar);
-    let Text { en, fr } = words::left(calendar.days_between(now, t.period.expires));
-    if let Some(former) = t.revoked_from {
-        let former = when::day(former, calendar);
-        text!(
-            "{at} — {en}: revoked from then on (it was to expire on {former})",
-            "{at} — {fr} : révoqué ensuite (il devait expirer le {former})"
-        )
-    } else if t.file_expires.is_some_and(|f| f != t.period.expires) {
-        text!(
-            "{at} — {en} (from the record; the file has another date)",
-            "{at} — {fr} (d’après l’historique\u{a0}; le fichier porte une autre date)"
-        )
-    } else {
-        text!("{at} — {en}", "{at} — {fr}")
-    }
-}
-
-/// Who said the dates, and when.
-fn dates_by(t: &Token, calendar: &Calendar) -> Text {
-    let on = when::day(t.period.dated_at, calendar);
-    text!("{{}}, {on}", "{{}}, {on}").with(&history::who(&t.source))
-}
-
 /// Where its name, numbers and labels come from.
 fn from(t: &Token, place: Option<&Place>) -> Text {
     let origin = origin(t.origin);
@@ -322,53 +278,6 @@ fn from(t: &Token, place: Option<&Place>) -> Text {
             text!("{{}} ({file}:{line})", "{{}} ({file}:{line})").with(&origin)
         }
         None => origin,
-    }
-}
-
-/// What silences the early stages, and who said so.
-pub(super) fn silent(said: &Said, calendar: &Calendar) -> Text {
-    let what = match said.kind {
-        Silence::Filed => told::filed(said, calendar),
-        Silence::Declared => match said.expires {
-            Some(until) => {
-                let until = when::day(until, calendar);
-                text!(
-                    "renewal declared until {until}, to be confirmed with `jetond renew`",
-                    "renouvellement déclaré jusqu’au {until}, à confirmer par `jetond renew`"
-                )
-            }
-            None => text!(
-                "renewal declared, to be confirmed with `jetond renew`",
-                "renouvellement déclaré, à confirmer par `jetond renew`"
-            ),
-        },
-        Silence::Snoozed => {
-            let until = said
-                .until
-                .map(|u| when::day(u, calendar))
-                .unwrap_or_default();
-            text!("put off until {until}", "en sommeil jusqu’au {until}")
-        }
-    };
-    text!("{{}} ({{}})", "{{}} ({{}})")
-        .with(&what)
-        .with(&history::who(&said.who))
-}
-
-fn origin(origin: Origin) -> Text {
-    match origin {
-        Origin::File => text!("file", "fichier"),
-        Origin::Import => text!("import", "import"),
-        Origin::Webhook => text!("webhook", "webhook"),
-    }
-}
-
-fn person_from(origin: RecipientOrigin) -> Text {
-    match origin {
-        RecipientOrigin::File => text!("file", "fichier"),
-        RecipientOrigin::Import => text!("import", "import"),
-        RecipientOrigin::Webhook => text!("Data Pass", "Data Pass"),
-        RecipientOrigin::Inherited => text!("superseded token", "jeton remplacé"),
     }
 }
 

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::cli::output::Out;
 use crate::cli::when::{self, Bare};
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure};
 use crate::config::Config;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::renewal::reconcile::{Brake, reconcile};
 use crate::simulate::{Announced, run as simulate};
 use crate::store::Store;
+use crate::words::count;
 
 /// The kind of the weekly report.
 const REPORT: &str = "note_report";
@@ -85,7 +86,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         when::day(span.shown_from, calendar),
         when::day(span.end, calendar),
     );
-    let Text { en, fr } = words::mails(count);
+    let Text { en, fr } = count::mails(count);
     context.out.note(&text!(
         "{en} from {start} to {end}",
         "{fr} du {start} au {end}"

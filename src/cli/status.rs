@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 use crate::app::{Of, View};
 use crate::cli::list::view;
 use crate::cli::nagios::{self, Seen, Service};
-use crate::cli::outbox::word;
 use crate::cli::reach;
 use crate::cli::{At, Context, Exit, Failure, when};
 use crate::clock;
@@ -22,6 +21,7 @@ use crate::store::mailbook::{MailRow, Which};
 use crate::store::outbox::MailState;
 use crate::store::telling::Waiting;
 use crate::store::unreachable::Unreachable;
+use crate::words::mail::word;
 
 /// Uncovered notices and mails shown one by one.
 const SHOWN: usize = 20;

@@ -2,11 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Utc};
 
 use crate::cli::failure::Failure;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{looks_like_jwt, text};
+pub(super) use crate::words::when::{day, minute, rfc3339};
 
 /// What a date without an hour means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,22 +63,4 @@ fn parse(written: &str, calendar: &Calendar, bare: Bare) -> Option<DateTime<Utc>
     }
     let at = DateTime::parse_from_rfc3339(written).ok()?;
     Some(at.with_timezone(&Utc))
-}
-
-/// An instant for programs: RFC 3339 with the local offset, whole seconds.
-pub(super) fn rfc3339(at: DateTime<Utc>, calendar: &Calendar) -> String {
-    at.with_timezone(&calendar.tz)
-        .to_rfc3339_opts(SecondsFormat::Secs, false)
-}
-
-/// An instant for people: local date and hour.
-pub(super) fn minute(at: DateTime<Utc>, calendar: &Calendar) -> String {
-    at.with_timezone(&calendar.tz)
-        .format("%Y-%m-%d %H:%M")
-        .to_string()
-}
-
-/// A local date for people.
-pub(super) fn day(at: DateTime<Utc>, calendar: &Calendar) -> String {
-    calendar.date(at).format("%Y-%m-%d").to_string()
 }

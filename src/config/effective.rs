@@ -67,10 +67,24 @@ pub(super) fn list(roots: &[Table<'_>], sources: &[Source], config: &Config) -> 
         }
     }
     let channels = main.entries.get("notify");
-    for channel in channels.and_then(|v| v.get_ref().as_array()).into_iter().flat_map(|c| c.iter()) {
-        let name = channel.get_ref().get("name").and_then(|v| v.get_ref().as_str());
+    for channel in channels
+        .and_then(|v| v.get_ref().as_array())
+        .into_iter()
+        .flat_map(|c| c.iter())
+    {
+        let name = channel
+            .get_ref()
+            .get("name")
+            .and_then(|v| v.get_ref().as_str());
         let prefix = format!("notify.{}", key_text(name.unwrap_or_default()));
-        written(channel.get_ref(), "notify", &prefix, main, sources, &mut rows);
+        written(
+            channel.get_ref(),
+            "notify",
+            &prefix,
+            main,
+            sources,
+            &mut rows,
+        );
     }
     for root in roots {
         for list in [SINGLE_TOKEN, "token"] {

@@ -245,9 +245,8 @@ pub(super) fn find(table: &str, name: &str) -> Option<&'static Key> {
 pub(super) fn single_tables() -> impl Iterator<Item = &'static str> {
     let mut seen = Vec::new();
     KEYS.iter().map(|k| k.table).filter(move |table| {
-        let many =
-            table.ends_with(".*") || matches!(*table, "token" | "recipient" | "web.auth.users");
-        let many = table.ends_with(".*") || matches!(*table, "token" | "recipient" | "notify");
+        let many = table.ends_with(".*")
+            || matches!(*table, "token" | "recipient" | "notify" | "web.auth.users");
         let is_new = !seen.contains(table);
         seen.push(*table);
         is_new && !many && find(table, "credential").is_none()

@@ -38,8 +38,8 @@ pub use effective::{Effective, Origin};
 pub use glance::{Glance, glance};
 pub use health::beacon;
 pub use keys::{KEYS, Key};
-pub use notify::hook;
 pub use load::{DEFAULT_FILES, Loaded, Rejected, Surroundings, default_file, language_of, load};
+pub use notify::hook;
 pub use quota::PerDomain;
 pub use source::Source;
 

@@ -19,6 +19,7 @@ pub mod refusals;
 pub mod report;
 pub mod sender;
 pub mod sender_domain;
+pub mod shown;
 pub mod smtp;
 pub mod step;
 pub mod transport;

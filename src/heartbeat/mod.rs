@@ -131,7 +131,10 @@ impl Request {
         crate::http::Request {
             method: if is_post { Method::POST } else { Method::GET },
             url: self.url,
-            headers: is_post.then_some((CONTENT_TYPE, words)).into_iter().collect(),
+            headers: is_post
+                .then_some((CONTENT_TYPE, words))
+                .into_iter()
+                .collect(),
             body: self.body.unwrap_or_default().into(),
         }
     }

@@ -59,7 +59,10 @@ impl Fault {
                 "pas de connexion en {within:?}"
             ),
             Self::Unanswered(within) => {
-                text!("no answer within {within:?}", "pas de réponse en {within:?}")
+                text!(
+                    "no answer within {within:?}",
+                    "pas de réponse en {within:?}"
+                )
             }
             Self::Protocol(why) => text!("no HTTP answer: {why}", "pas de réponse HTTP : {why}"),
             Self::Request(why) => text!("it cannot be asked: {why}", "demande impossible : {why}"),

@@ -27,7 +27,11 @@ pub fn printable(said: &[u8], secrets: &[&str]) -> String {
         if word.is_empty() {
             continue;
         }
-        for c in (!words.is_empty()).then_some(' ').into_iter().chain(word.chars()) {
+        for c in (!words.is_empty())
+            .then_some(' ')
+            .into_iter()
+            .chain(word.chars())
+        {
             if count == MOST_WORDS {
                 words.push('…');
                 return words;
@@ -45,7 +49,10 @@ mod tests {
 
     #[test]
     fn words_are_bounded_on_one_line_and_hold_no_secret() {
-        let said = printable(b"no\r\n\x1b[31m such\x00 hook: s3cret\xff ", &["s3cret", ""]);
+        let said = printable(
+            b"no\r\n\x1b[31m such\x00 hook: s3cret\xff ",
+            &["s3cret", ""],
+        );
         assert_eq!(said, "no [31m such hook: …");
         let long = printable("é ".repeat(1_000_000).as_bytes(), &[]);
         assert_eq!(long.chars().count(), MOST_WORDS + 1);

@@ -7,6 +7,7 @@ mod handover;
 pub mod import;
 pub mod jwt;
 pub mod links;
+pub mod next;
 pub mod reconcile;
 mod report;
 mod undue;

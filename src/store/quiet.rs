@@ -61,6 +61,17 @@ impl Said {
             until: None,
         }
     }
+
+    /// What it is to the schedule.
+    pub fn quiet(&self) -> Quiet {
+        Quiet {
+            why: self.kind,
+            until: match self.kind {
+                Silence::Snoozed => self.until,
+                Silence::Declared | Silence::Filed => None,
+            },
+        }
+    }
 }
 
 /// An event that people are to be told.

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure};
 use crate::clock;
 use crate::config::{Config, Diagnostic, Loaded, Place, Transport};
 use crate::delivery::outcome::{RelayFault, RelayFaultKind};
@@ -26,6 +26,7 @@ use crate::store::error::StoreError;
 use crate::store::lock::SenderLock;
 
 use self::online::DnsWish;
+use crate::words::count;
 
 /// Warnings of one kind shown one by one; an editor with thousands of tokens gets a count.
 const SHOWN: usize = 50;
@@ -242,7 +243,7 @@ fn show_warnings(loaded: &Loaded, context: &Context) {
 
 fn said_of_config(config: &Config) -> Finding {
     let file = config.file.display();
-    let Text { en, fr } = words::tokens(config.tokens.len());
+    let Text { en, fr } = count::tokens(config.tokens.len());
     Finding::well("config", text!("{file}, {en}", "{file}, {fr}"))
 }
 

@@ -1,7 +1,7 @@
 //! Tokens whose record has moved on since the file was read: which line is to change.
 
 use crate::cli::check::{Finding, SHOWN};
-use crate::cli::{history, when};
+use crate::cli::when;
 use crate::config::Loaded;
 use crate::domain::language::{Text, text};
 use crate::domain::lifecycle::{By, State};
@@ -98,7 +98,7 @@ fn one(loaded: &Loaded, no: usize, token: &Token) -> Finding {
     let recorded = when::day(token.revoked_from.unwrap_or(token.period.expires), calendar);
     let in_file = when::day(loaded.config.tokens[no].expires, calendar);
     let on = when::day(token.period.dated_at, calendar);
-    let Text { en, fr } = history::who(&token.source);
+    let Text { en, fr } = crate::words::event::who(&token.source);
     let mut finding = Finding::doubtful(
         "record",
         text!(

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::cli::import::Args;
-use crate::cli::{Context, Exit, Failure, when, words};
+use crate::cli::{Context, Exit, Failure, when};
 use crate::config::Config;
 use crate::domain::language::{Text, counted, text};
 use crate::renewal::import::{Done, Fate, Fault, Outcome};
+use crate::words::count;
 
 /// Faults shown one by one; `--json` has them all.
 const SHOWN: usize = 50;
@@ -165,7 +166,7 @@ fn summary(args: &Args, outcome: &Outcome) -> Text {
         .collect();
     let join = |pick: fn(&Text) -> &str| parts.iter().map(pick).collect::<Vec<_>>().join(", ");
     let (en, fr) = (join(|t| &t.en), join(|t| &t.fr));
-    let rows = words::tokens(outcome.done.len());
+    let rows = count::tokens(outcome.done.len());
     let said = match parts.is_empty() {
         true => text!("the list is empty", "la liste est vide"),
         false => text!("{{}}: {en}", "{{}} : {fr}").with(&rows),

@@ -8,7 +8,6 @@ use crate::cli::verb::Event;
 use crate::cli::{Context, Failure, when};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
-pub(in crate::cli) use crate::renewal::verbs::words::filed;
 use crate::renewal::verbs::words;
 use crate::renewal::verbs::{Done, Planned, Remark, Standing};
 use crate::store::quiet::Said;
@@ -88,10 +87,7 @@ pub(in crate::cli) fn print(
         .say(&text!("{{}}: {{}}", "{{}} : {{}}").with(&id).with(&what))?;
     if done.changed() {
         let no_longer = words::no_longer(&done.no_longer, calendar);
-        for line in no_longer
-            .into_iter()
-            .chain(words::from_now(&done.from_now))
-        {
+        for line in no_longer.into_iter().chain(words::from_now(&done.from_now)) {
             context.out.say(&line)?;
         }
     }

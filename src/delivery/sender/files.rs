@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::allowance::Allowance;
-use super::job::{Entered, Job, TakenUp};
+use super::job::{Entered, TakenUp};
 use super::{BATCH, Pace, Shop};
 use crate::delivery::clerk::Batch;
 use crate::delivery::outcome::Outgoing;

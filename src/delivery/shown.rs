@@ -1,4 +1,4 @@
-//! `outbox show`'s letter: a mail's words as it left, or as it would leave now.
+//! A mail's words as it left, or as it would leave now, for the people who look at it.
 //!
 //! What left is read back from the bytes that were handed over, by a parser that shares nothing
 //! with the builder; what is open is composed as delivery would compose it now.
@@ -6,35 +6,52 @@
 use chrono::{DateTime, Utc};
 use mail_parser::MessageParser;
 
-use crate::app;
-use crate::cli::{Exit, Failure};
-use crate::config::Config;
-use crate::delivery::desk::Matter;
+use crate::delivery::compose::{ComposeError, Templates};
+use crate::delivery::desk::{Desk, Matter};
 use crate::domain::language::{Text, text};
 use crate::store::Store;
+use crate::store::error::StoreError;
 use crate::store::mailbook::MailRow;
 use crate::store::outbox::{Claimed, MailState};
 
 /// A mail's words.
-pub(super) struct Letter {
+#[derive(Debug, Clone)]
+pub struct Letter {
     /// What they are: as it left, as it would leave now.
-    pub(super) heading: Text,
-    /// Subject and text part.
-    pub(super) text: String,
+    pub heading: Text,
+    /// Its subject.
+    pub subject: String,
+    /// Its text part.
+    pub text: String,
     /// The message itself, byte for byte, if it was handed over.
-    pub(super) eml: Option<Vec<u8>>,
+    pub eml: Option<Vec<u8>>,
+}
+
+/// Why there are no words.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The mail cannot be composed.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
 }
 
 /// The letter of a mail; `None` when it carries nothing any more, or when what left is not kept.
-pub(super) async fn of(
-    config: &Config,
+///
+/// # Errors
+/// When the store cannot be read, or the mail cannot be composed.
+pub async fn letter(
+    desk: &Desk,
+    templates: &Templates,
     store: &Store,
     mail: &MailRow,
     now: DateTime<Utc>,
-) -> Result<Option<Letter>, Failure> {
+) -> Result<Option<Letter>, Unread> {
     let heading = match mail.state {
         MailState::Queued | MailState::Claimed | MailState::Deferred | MailState::Held => {
-            return as_it_would_leave(config, store, mail, now).await;
+            return as_it_would_leave(desk, templates, store, mail, now).await;
         }
         MailState::Sent => text!("as it left:", "tel qu’il est parti :"),
         MailState::InDoubt => text!(
@@ -49,52 +66,32 @@ pub(super) async fn of(
     let Some(eml) = store.body(mail.no).await? else {
         return Ok(None);
     };
+    let (subject, text) = read(&eml);
     Ok(Some(Letter {
         heading,
-        text: read(&eml),
+        subject,
+        text,
         eml: Some(eml),
     }))
 }
 
-/// The message as it was handed over, or why there is none.
-pub(super) async fn eml(store: &Store, mail: &MailRow) -> Result<Vec<u8>, Failure> {
-    let no = mail.no;
-    store.body(no).await?.ok_or_else(|| {
-        let message = if mail.settled_at.is_some() {
-            text!(
-                "the text of mail {no} is not kept: it never left, left before this version, or was cleared",
-                "le texte du courriel {no} n’est pas conservé : il n’est jamais parti, est parti avant cette version, ou a été effacé"
-            )
-        } else {
-            text!(
-                "mail {no} has not left yet",
-                "le courriel {no} n’est pas encore parti"
-            )
-        };
-        Failure::new(Exit::NotFound, "no_body", message).hint(text!(
-            "`jetond outbox show {no}` shows what is known of it",
-            "`jetond outbox show {no}` montre ce qu’on en sait"
-        ))
-    })
-}
-
 /// Subject and text part of a message.
-fn read(eml: &[u8]) -> String {
+fn read(eml: &[u8]) -> (String, String) {
     let Some(message) = MessageParser::default().parse(eml) else {
-        return String::from_utf8_lossy(eml).into_owned();
+        return (String::new(), String::from_utf8_lossy(eml).into_owned());
     };
     let subject = message.subject().unwrap_or_default();
     let text = message.body_text(0).unwrap_or_default();
-    format!("{subject}\n\n{}", text.replace("\r\n", "\n"))
+    (subject.to_owned(), text.replace("\r\n", "\n"))
 }
 
 async fn as_it_would_leave(
-    config: &Config,
+    desk: &Desk,
+    templates: &Templates,
     store: &Store,
     mail: &MailRow,
     now: DateTime<Utc>,
-) -> Result<Option<Letter>, Failure> {
-    let desk = app::desk(config);
+) -> Result<Option<Letter>, Unread> {
     let matter = Matter::of(store, &[mail.no]).await?;
     let claimed = Claimed {
         no: mail.no,
@@ -113,12 +110,11 @@ async fn as_it_would_leave(
     let Some(addressed) = desk.address(&claimed, &matter, now)? else {
         return Ok(None);
     };
-    let composed = app::templates(config)?
-        .compose(&addressed.letter, &addressed.envelope, &config.calendar)
-        .map_err(|e| Failure::unexpected(&e.to_string()))?;
+    let composed = templates.compose(&addressed.letter, &addressed.envelope, &desk.calendar)?;
     Ok(Some(Letter {
         heading: text!("as it would leave now:", "tel qu’il partirait maintenant :"),
-        text: format!("{}\n\n{}", composed.subject, composed.text),
+        subject: composed.subject,
+        text: composed.text,
         eml: None,
     }))
 }

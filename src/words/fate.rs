@@ -4,9 +4,6 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::cli::list::quiet;
-use crate::cli::show::silent;
-use crate::cli::{when, words};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::domain::lifecycle::{State, Suppression};
@@ -15,23 +12,25 @@ use crate::domain::stage::{Schedule, Stage};
 use crate::store::outbox::{MailState, Person};
 use crate::store::quiet::Said;
 use crate::store::record::{Notice, Token};
+use crate::words::state::silent;
+use crate::words::{count, when};
 
 /// Of an endless schedule, the stages of this time ahead are shown.
 const AHEAD: Duration = Duration::days(120);
 
 /// One stage of one recipient.
-pub(super) struct Line {
-    pub(super) recipient: String,
-    pub(super) stage: i32,
-    pub(super) slot: DateTime<Utc>,
-    pub(super) fate: &'static str,
-    pub(super) at: Option<DateTime<Utc>>,
-    pub(super) mail: Option<i64>,
-    pub(super) reason: Text,
+pub(crate) struct Line {
+    pub(crate) recipient: String,
+    pub(crate) stage: i32,
+    pub(crate) slot: DateTime<Utc>,
+    pub(crate) fate: &'static str,
+    pub(crate) at: Option<DateTime<Utc>>,
+    pub(crate) mail: Option<i64>,
+    pub(crate) reason: Text,
 }
 
 /// Every stage of one recipient, on record or not.
-pub(super) fn lines_of(
+pub(crate) fn lines_of(
     token: &Token,
     person: &Person,
     schedule: &Schedule,
@@ -133,13 +132,13 @@ impl Plan<'_> {
             );
             return ("stopped", why);
         }
-        if let Some(said) = self.said.filter(|s| quiet(s).silences(stage, slot)) {
+        if let Some(said) = self.said.filter(|s| s.quiet().silences(stage, slot)) {
             let why = text!("silent: {{}}", "silence : {{}}").with(&silent(said, self.calendar));
             return ("silent", why);
         }
         if slot > now {
             let days = self.calendar.days_between(slot, token.period.expires);
-            let Text { en, fr } = words::from_the_end(days);
+            let Text { en, fr } = count::from_the_end(days);
             return ("to_come", text!("to come, {en}", "à venir, {fr}"));
         }
         self.passed(stage)
@@ -195,7 +194,7 @@ fn stopped(state: State) -> Option<Text> {
 }
 
 /// A stage that is on record.
-pub(super) fn recorded(n: &Notice, address: &str, calendar: &Calendar) -> Line {
+pub(crate) fn recorded(n: &Notice, address: &str, calendar: &Calendar) -> Line {
     let at = n
         .settled_at
         .map(|at| when::minute(at, calendar))

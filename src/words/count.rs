@@ -3,12 +3,12 @@
 use crate::domain::language::{Text, counted, text};
 
 /// So many mails.
-pub(super) fn mails(n: impl TryInto<i64>) -> Text {
+pub(crate) fn mails(n: impl TryInto<i64>) -> Text {
     counted(n, ["mail", "mails"], ["courriel", "courriels"])
 }
 
 /// So many tokens.
-pub(super) fn tokens(n: impl TryInto<i64>) -> Text {
+pub(crate) fn tokens(n: impl TryInto<i64>) -> Text {
     counted(n, ["token", "tokens"], ["jeton", "jetons"])
 }
 
@@ -17,7 +17,7 @@ fn days(n: i64) -> Text {
 }
 
 /// How far the end is, from now.
-pub(super) fn left(n: i64) -> Text {
+pub(crate) fn left(n: i64) -> Text {
     match n {
         1.. => {
             let Text { en, fr } = days(n);
@@ -33,7 +33,7 @@ pub(super) fn left(n: i64) -> Text {
 }
 
 /// Where a day stands, seen from the end.
-pub(super) fn from_the_end(n: i64) -> Text {
+pub(crate) fn from_the_end(n: i64) -> Text {
     match n {
         1.. => {
             let Text { en, fr } = days(n);

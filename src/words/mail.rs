@@ -1,0 +1,71 @@
+//! What a mail is about, what state it is in, and what became of an attempt to send it.
+
+use crate::domain::language::{Text, text};
+use crate::store::outbox::MailState;
+
+/// What a note is about; a kind that is not known stays as it is.
+pub(crate) fn note(kind: &str) -> Text {
+    match kind {
+        "note_refused" => text!("note: address refused", "avis : adresse refusée"),
+        "note_parked" => text!("note: reminder parked", "avis : rappel mis de côté"),
+        "note_deferred" => text!("note: reminder put off", "avis : rappel remis à plus tard"),
+        "note_failed" => text!("note: reminder given up", "avis : rappel abandonné"),
+        "note_unreached" => text!("note: nobody could be told", "avis : personne de prévenu"),
+        "note_missing" => text!("note: tokens vanished", "avis : jetons disparus du fichier"),
+        "note_relay" => text!(
+            "note: mail server out of reach",
+            "avis : serveur de messagerie injoignable"
+        ),
+        "note_disk" => text!("note: disk full", "avis : disque plein"),
+        "note_clock" => text!("note: clock not believed", "avis : horloge mise en doute"),
+        "note_storm" => text!(
+            "note: late mails held",
+            "avis : courriels en retard retenus"
+        ),
+        "note_renewed" => text!("note: renewed", "avis : renouvelé"),
+        "note_superseded" => text!("note: superseded", "avis : remplacé"),
+        "note_declared" => text!(
+            "note: renewal to confirm",
+            "avis : renouvellement à confirmer"
+        ),
+        "note_filed" => text!(
+            "note: request without answer",
+            "avis : demande sans réponse"
+        ),
+        "note_request_refused" => text!("note: request refused", "avis : demande refusée"),
+        "note_changes_requested" => {
+            text!("note: changes requested", "avis : modifications demandées")
+        }
+        "note_request_approved" => text!("note: request approved", "avis : demande acceptée"),
+        "reminder" => text!("reminder", "rappel"),
+        "note_not_for_me" => text!("note: not for them", "avis : pas pour cette personne"),
+        "note_report" => text!("weekly report", "rapport hebdomadaire"),
+        kind => text!("{kind}", "{kind}"),
+    }
+}
+
+/// What an attempt came to; a word that is not known stays as it is.
+pub(crate) fn outcome(of: &str) -> Text {
+    match of {
+        "returned" => text!("not tried", "non tenté"),
+        "bounced" => text!("came back", "revenu"),
+        "delayed" => text!("delayed further on", "retardé plus loin"),
+        of => MailState::from_word(of).map_or_else(|| text!("{of}", "{of}"), word),
+    }
+}
+
+/// The word of a state.
+pub(crate) fn word(state: MailState) -> Text {
+    match state {
+        MailState::Queued => text!("queued", "en file"),
+        MailState::Claimed => text!("being sent", "en cours"),
+        MailState::InDoubt => text!("in doubt", "douteux"),
+        MailState::Deferred => text!("deferred", "différé"),
+        MailState::Held => text!("held", "retenu"),
+        MailState::Sent => text!("sent", "envoyé"),
+        MailState::Refused => text!("refused", "refusé"),
+        MailState::Parked => text!("parked", "mis de côté"),
+        MailState::Failed => text!("failed", "échoué"),
+        MailState::Cancelled => text!("cancelled", "annulé"),
+    }
+}
