@@ -17,6 +17,7 @@ mod export;
 mod failure;
 mod filed;
 mod forget;
+mod hash_password;
 mod history;
 mod import;
 mod init;
@@ -43,6 +44,7 @@ mod simulate;
 mod snooze;
 mod status;
 mod supersede;
+mod unseen;
 mod usage;
 mod verb;
 mod when;
@@ -153,6 +155,8 @@ enum Command {
     Export(export::Args),
     /// Make a person a pseudonym in everything that is on record
     Forget(forget::Args),
+    /// Make what [web.auth] keeps of a password: its argon2id hash
+    HashPassword(hash_password::Args),
     /// Look at what Data Pass said by webhook, and make tokens of it
     #[command(subcommand)]
     Datapass(datapass::Args),
@@ -301,6 +305,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Import(args) => import::run(&args, context).await,
         Command::Export(args) => export::run(&args, context).await,
         Command::Forget(args) => forget::run(&args, context).await,
+        Command::HashPassword(args) => hash_password::run(&args, context),
         Command::Datapass(args) => datapass::run(&args, context).await,
         Command::Backup(args) => backup::run(&args, context).await,
         Command::Config(config_show::Args::Show) => config_show::run(context),

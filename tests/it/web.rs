@@ -1,5 +1,6 @@
 //! What is answered over HTTP: the shell around every page, and the pages.
 
+mod access;
 mod chromium;
 pub(crate) mod links;
 mod real;

@@ -8,6 +8,7 @@ mod imported;
 mod online;
 mod reach;
 mod record;
+mod web;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -172,6 +173,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         )
     }));
 
+    findings.extend(web::look(config));
     findings.extend(datapass::look(config));
 
     let exit = findings

@@ -161,12 +161,10 @@ fn to(ask: &Ask) -> Response {
 
 fn page(ask: &Ask, status: StatusCode, typed: &str, error: Option<&Text>) -> Response {
     let typed: String = typed.chars().filter(|c| !c.is_control()).take(64).collect();
-    let here: String = match ask.query.get("to") {
-        Some(to) => form_urlencoded::Serializer::new("?".to_owned())
-            .append_pair("to", to)
-            .finish(),
-        None => String::new(),
-    };
+    let here = ask.query.get("to").map_or_else(String::new, |to| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        format!("?{}", query.append_pair("to", to).finish())
+    });
     let view = View {
         here,
         typed: &typed,

@@ -69,12 +69,6 @@ impl Sessions {
         mark: [u8; 32],
         (site, now): (&Arc<Site>, DateTime<Utc>),
     ) -> String {
-        self.0.retain(|_, s| !s.has_ended(now));
-        if self.0.len() >= MOST
-            && let Some(oldest) = self.0.iter().min_by_key(|(_, s)| s.seen).map(|(k, _)| *k)
-        {
-            self.0.remove(&oldest);
-        }
         let id = URL_SAFE_NO_PAD.encode(random);
         let session = Session {
             name: name.to_owned(),
@@ -84,8 +78,18 @@ impl Sessions {
             compared: now,
             under: Arc::downgrade(site),
         };
-        self.0.insert(key(&id), session);
+        self.put(key(&id), session, now);
         id
+    }
+
+    fn put(&mut self, key: Key, session: Session, now: DateTime<Utc>) {
+        self.0.retain(|_, s| !s.has_ended(now));
+        if self.0.len() >= MOST
+            && let Some(oldest) = self.0.iter().min_by_key(|(_, s)| s.seen).map(|(k, _)| *k)
+        {
+            self.0.remove(&oldest);
+        }
+        self.0.insert(key, session);
     }
 
     /// The session of an id, which has just been used.
@@ -139,7 +143,7 @@ mod tests {
             compared: now,
             under: Weak::new(),
         };
-        sessions.0.insert(key(&id), session);
+        sessions.put(key(&id), session, now);
         key(&id)
     }
 
@@ -167,5 +171,23 @@ mod tests {
         let one = open(&mut sessions, 1, at(100));
         assert!(sessions.look(&one, at(99)).is_some());
         assert!(sessions.look(&one, at(97)).is_none());
+    }
+
+    #[test]
+    fn some_hundred_are_kept_and_the_one_idle_for_longest_goes() {
+        let mut sessions = Sessions::default();
+        let (first, second) = (open(&mut sessions, 0, at(0)), open(&mut sessions, 1, at(0)));
+        assert!(sessions.look(&first, at(1)).is_some());
+        for n in 2..300 {
+            open(&mut sessions, n, at(2));
+            assert!(sessions.0.len() <= MOST);
+            if n == 256 {
+                assert!(sessions.look(&second, at(2)).is_none());
+                assert!(sessions.look(&first, at(2)).is_some());
+            }
+        }
+        // Those that have ended go first.
+        open(&mut sessions, 300, at(70));
+        assert_eq!(sessions.0.len(), 1);
     }
 }

@@ -180,6 +180,12 @@ impl Running {
         self.child.wait().unwrap().code()
     }
 
+    /// Waits for its end; tells its exit code, and what it said since it was last listened to.
+    pub(crate) fn ended_with_its_words(mut self) -> (Option<i32>, Vec<String>) {
+        let code = self.child.wait().unwrap().code();
+        (code, self.lines.iter().collect())
+    }
+
     /// Ends it as a power cut would; tells whether it was still running.
     pub(crate) fn kill(mut self) -> bool {
         let running = self.child.try_wait().unwrap().is_none();
