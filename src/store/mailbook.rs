@@ -298,25 +298,34 @@ impl Store {
         .bind(no)
         .fetch_all(&self.pool)
         .await?;
-        Ok(MailRow {
-            no,
-            message_id: r.try_get("message_id")?,
-            kind: r.try_get("kind")?,
-            address: r.try_get("address")?,
-            state: MailState::read(r.try_get("state")?)?,
-            created_at: instant(r.try_get("created_at")?),
-            next_at: r.try_get::<Option<i64>, _>("next_at")?.map(instant),
-            attempts: count(r.try_get("attempts")?),
-            settled_at: r.try_get::<Option<i64>, _>("settled_at")?.map(instant),
-            reply: r.try_get("reply")?,
-            subject: r.try_get("subject")?,
-            notices: carried
-                .iter()
-                .map(|c| Ok((c.try_get(0)?, c.try_get(1)?)))
-                .collect::<Result<_>>()?,
-            note: r.try_get("note")?,
-        })
+        let notices = carried
+            .iter()
+            .map(|c| Ok((c.try_get(0)?, c.try_get(1)?)))
+            .collect::<Result<_>>()?;
+        mail_of(r, notices)
     }
+}
+
+/// A row of `mail` with what it carries.
+pub(in crate::store) fn mail_of(
+    r: &sqlx::sqlite::SqliteRow,
+    notices: Vec<(String, i32)>,
+) -> Result<MailRow> {
+    Ok(MailRow {
+        no: r.try_get("no")?,
+        message_id: r.try_get("message_id")?,
+        kind: r.try_get("kind")?,
+        address: r.try_get("address")?,
+        state: MailState::read(r.try_get("state")?)?,
+        created_at: instant(r.try_get("created_at")?),
+        next_at: r.try_get::<Option<i64>, _>("next_at")?.map(instant),
+        attempts: count(r.try_get("attempts")?),
+        settled_at: r.try_get::<Option<i64>, _>("settled_at")?.map(instant),
+        reply: r.try_get("reply")?,
+        subject: r.try_get("subject")?,
+        notices,
+        note: r.try_get("note")?,
+    })
 }
 
 impl Tx {

@@ -5,6 +5,7 @@
 
 pub mod ahead;
 pub mod backup;
+pub mod board;
 pub mod bodies;
 pub mod bounce;
 pub mod claim;
@@ -90,6 +91,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             "channels",
             include_str!("../../migrations/0005_channels.sql"),
         ),
+        step(6, "lists", include_str!("../../migrations/0006_lists.sql")),
     ])
 });
 

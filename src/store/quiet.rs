@@ -117,10 +117,10 @@ fn silence(word: &str) -> Result<Silence> {
     Silence::from_word(word).ok_or_else(|| StoreError::Corrupt(format!("a silence {word:?}")))
 }
 
-const SAID: &str = "SELECT token, kind, at, who, filed_at, filed_by, reference, expires, until FROM quiet q \
+pub(in crate::store) const SAID: &str = "SELECT token, kind, at, who, filed_at, filed_by, reference, expires, until FROM quiet q \
      WHERE period = (SELECT t.period FROM token t WHERE t.no = q.token)";
 
-fn said(r: &sqlx::sqlite::SqliteRow) -> Result<(i64, Said)> {
+pub(in crate::store) fn said(r: &sqlx::sqlite::SqliteRow) -> Result<(i64, Said)> {
     let at = |i: &str| Ok::<_, StoreError>(r.try_get::<Option<i64>, _>(i)?.map(instant));
     let said = Said {
         kind: silence(r.try_get("kind")?)?,

@@ -92,7 +92,7 @@ pub struct Event {
     pub detail: serde_json::Value,
 }
 
-const TOKENS: &str = "SELECT t.no, t.id, t.origin, t.state, t.state_by, t.state_at, t.period, p.issued, p.expires, \
+pub(in crate::store) const TOKENS: &str = "SELECT t.no, t.id, t.origin, t.state, t.state_by, t.state_at, t.period, p.issued, p.expires, \
       p.opened_at, p.dated_at, t.file_expires, t.jti, t.declared_at, t.name, t.client, t.client_name, t.datapass_id, \
       t.siret, t.used_by, t.tags, t.language, t.contact, p.revoked_from, p.source, t.scopes, t.fingerprint, \
       (SELECT s.id FROM token s WHERE s.no = t.superseded_by) \
@@ -371,7 +371,7 @@ pub(crate) async fn schedule(connection: &mut SqliteConnection) -> Result<Option
     Ok(Schedule::with_history(versions))
 }
 
-fn token(r: &sqlx::sqlite::SqliteRow) -> Result<Token> {
+pub(in crate::store) fn token(r: &sqlx::sqlite::SqliteRow) -> Result<Token> {
     let unknown = |what: &str| StoreError::Corrupt(format!("an unknown {what}"));
     let revoked_from = r.try_get::<Option<i64>, _>(23)?.map(instant);
     Ok(Token {

@@ -15,8 +15,8 @@ use crate::cli::room::with_mounts;
 /// The last pass on record in an old store, and what a copy of it is called.
 const LAST_PASS: i64 = 1_795_420_800;
 /// The version of the schema that this program writes.
-const LATEST: i64 = 4;
-const KEPT: &str = "jetond.db.before-4.20261123T080000Z";
+const LATEST: i64 = 6;
+const KEPT: &str = "jetond.db.before-6.20261123T080000Z";
 
 /// Every third mail is in doubt, not to be looked at again before 2100.
 const MAILS: &str = "INSERT INTO mail (message_id, kind, cause, recipient, address, state, urgency, created_at, \

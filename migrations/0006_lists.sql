@@ -1,0 +1,7 @@
+-- The lists of the pages: each is read in its order, and ends when its page is full.
+
+CREATE INDEX period_end ON period (expires);
+CREATE INDEX token_client ON token (client, state);
+-- What needs a person.
+CREATE INDEX mail_stuck ON mail (no) WHERE state IN ('refused', 'parked', 'failed');
+CREATE INDEX mail_recipient ON mail (recipient);

@@ -1,0 +1,414 @@
+//! Tokens as the pages list them: which, in what order, and what each row needs.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+
+use crate::domain::calendar::Calendar;
+use crate::domain::lifecycle::{LAST_WORDS, Silence, State};
+use crate::domain::reach::TRIAL;
+use crate::store::board::{Count, Search, Slice, Sql, cut, fold};
+use crate::store::error::Result;
+use crate::store::outbox::count;
+use crate::store::plan::json;
+use crate::store::quiet::{SAID, Said, said};
+use crate::store::record::{TOKENS, Token, token};
+use crate::store::{Store, instant, seconds};
+
+/// From so many days before expiry on a token counts as to be renewed.
+pub const TO_RENEW: i64 = 90;
+
+/// Which tokens, by what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Watched.
+    #[default]
+    Active,
+    /// Watched, and past its end.
+    Expired,
+    /// Watched, and in its last 15 days.
+    Urgent,
+    /// Watched, and in its last 90 days.
+    ToRenew,
+    /// Watched, with a request that was filed.
+    Filed,
+    /// Watched, with a renewal that was declared and is to be confirmed.
+    Declared,
+    /// Watched, and put off.
+    Snoozed,
+    /// No longer watched.
+    Archived,
+    /// Another one took its place.
+    Superseded,
+    /// Revoked.
+    Revoked,
+    /// Every one.
+    All,
+}
+
+/// Which tokens, by their client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OfClient {
+    /// Those of this client.
+    Key(String),
+    /// Those without a client.
+    None,
+}
+
+/// Which tokens, by who can be reached about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// One person only, their contact aside.
+    One,
+    /// Nobody.
+    Nobody,
+}
+
+/// Which tokens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenFilter {
+    /// By what they are.
+    pub standing: Standing,
+    /// By words of theirs.
+    pub search: Search,
+    /// By their client.
+    pub client: Option<OfClient>,
+    /// By a tag.
+    pub tag: Option<String>,
+    /// By somebody who is told, by the key.
+    pub recipient: Option<String>,
+    /// By who can be reached.
+    pub reach: Option<Reach>,
+}
+
+/// In which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TokenOrder {
+    /// The first to expire first.
+    #[default]
+    Expiry,
+    /// By name.
+    Name,
+    /// By client, then by expiry; those without one last.
+    Client,
+}
+
+/// The present as the filters need it.
+#[derive(Debug, Clone, Copy)]
+pub struct Today {
+    now: i64,
+    /// The first instant that is more than 15 days away, and more than 90.
+    calm: i64,
+    far: i64,
+    /// An acceptance after this may still come back.
+    trial: i64,
+}
+
+impl Today {
+    /// The present by a calendar.
+    pub fn at(calendar: &Calendar, now: DateTime<Utc>) -> Self {
+        let today = calendar.date(now);
+        let after = |days: i64| {
+            let day = u64::try_from(days + 1)
+                .ok()
+                .and_then(|n| today.checked_add_days(chrono::Days::new(n)));
+            day.map_or(i64::MAX, |d| seconds(calendar.start_of_day(d)))
+        };
+        Self {
+            now: seconds(now),
+            calm: after(i64::from(LAST_WORDS)),
+            far: after(TO_RENEW),
+            trial: seconds(now - TRIAL),
+        }
+    }
+
+    /// The present, and the first instant that is more than 15 days away.
+    pub(super) fn ends(&self) -> (i64, i64) {
+        (self.now, self.calm)
+    }
+}
+
+/// A token of a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The token.
+    pub token: Token,
+    /// What silences it most.
+    pub said: Option<Said>,
+    /// How many are told.
+    pub told: u32,
+    /// How many of them cannot be reached.
+    pub unreachable: u32,
+}
+
+/// One period of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeriodRow {
+    /// Its number.
+    pub no: i64,
+    /// When its token was issued, if known.
+    pub issued: Option<DateTime<Utc>>,
+    /// Its end.
+    pub expires: DateTime<Utc>,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// Who said its dates, as the journal names them.
+    pub source: String,
+}
+
+/// What a search looks at.
+const TEXT: &str = "(t.id || char(10) || t.name || char(10) || coalesce(t.client, '') || char(10) || \
+    coalesce(t.client_name, '') || char(10) || coalesce(t.datapass_id, '') || char(10) || \
+    coalesce(t.siret, '') || char(10) || t.used_by || char(10) || t.tags)";
+
+const TEXT_OF_PEOPLE: &str = "t.no IN (SELECT r.token FROM recipient r WHERE r.removed_at IS NULL \
+    AND {(r.address || char(10) || coalesce(r.name, ''))})";
+
+/// The people who can be reached about token `t`, as conditions on `r` and `u`; the end of the
+/// trial follows.
+const REACHED: &str = "SELECT 1 FROM recipient r LEFT JOIN unreachable u ON u.recipient = r.key \
+    WHERE r.token = t.no AND r.removed_at IS NULL AND (u.recipient IS NULL OR u.accepted_at <= ";
+
+impl TokenFilter {
+    /// Whether a condition needs the dates of the period.
+    fn by_dates(&self) -> bool {
+        match self.standing {
+            Standing::Expired | Standing::Urgent | Standing::ToRenew => true,
+            Standing::Active
+            | Standing::Filed
+            | Standing::Declared
+            | Standing::Snoozed
+            | Standing::Archived
+            | Standing::Superseded
+            | Standing::Revoked
+            | Standing::All => false,
+        }
+    }
+
+    fn narrow(&self, sql: &mut Sql, today: &Today) {
+        let state = |sql: &mut Sql, state: State| {
+            sql.push(" AND t.state = ").push_bind(state.word());
+        };
+        let quiet = |sql: &mut Sql, kind: Silence| {
+            state(sql, State::Active);
+            sql.push(
+                " AND EXISTS (SELECT 1 FROM quiet q WHERE q.token = t.no AND q.period = t.period AND q.kind = ",
+            );
+            sql.push_bind(kind.word()).push(")");
+        };
+        let ends_within = |sql: &mut Sql, end: i64| {
+            state(sql, State::Active);
+            sql.push(" AND p.expires >= ").push_bind(today.now);
+            sql.push(" AND p.expires < ").push_bind(end);
+        };
+        match self.standing {
+            Standing::All => {}
+            Standing::Active => state(sql, State::Active),
+            Standing::Archived => state(sql, State::Archived),
+            Standing::Superseded => state(sql, State::Superseded),
+            Standing::Revoked => state(sql, State::Revoked),
+            Standing::Filed => quiet(sql, Silence::Filed),
+            Standing::Declared => quiet(sql, Silence::Declared),
+            Standing::Snoozed => quiet(sql, Silence::Snoozed),
+            Standing::Expired => {
+                state(sql, State::Active);
+                sql.push(" AND p.expires < ").push_bind(today.now);
+            }
+            Standing::Urgent => ends_within(sql, today.calm),
+            Standing::ToRenew => ends_within(sql, today.far),
+        }
+        match &self.client {
+            None => {}
+            Some(OfClient::Key(key)) => {
+                sql.push(" AND t.client = ").push_bind(key.clone());
+            }
+            Some(OfClient::None) => {
+                sql.push(" AND t.client IS NULL");
+            }
+        }
+        if let Some(tag) = &self.tag {
+            sql.push(" AND EXISTS (SELECT 1 FROM json_each(t.tags) j WHERE j.value = ");
+            sql.push_bind(tag.clone()).push(")");
+        }
+        if let Some(key) = &self.recipient {
+            sql.push(" AND t.no IN (SELECT r.token FROM recipient r WHERE r.removed_at IS NULL AND r.key = ");
+            sql.push_bind(key.clone()).push(")");
+        }
+        match self.reach {
+            None => {}
+            Some(Reach::One) => {
+                sql.push(" AND 1 = (SELECT count(*) FROM (").push(REACHED);
+                sql.push_bind(today.trial);
+                sql.push(") AND r.key <> lower(t.contact) AND lower(r.address) <> lower(t.contact) LIMIT 2))");
+            }
+            Some(Reach::Nobody) => {
+                sql.push(" AND EXISTS (SELECT 1 FROM recipient r WHERE r.token = t.no AND r.removed_at IS NULL)");
+                sql.push(" AND NOT EXISTS (").push(REACHED);
+                sql.push_bind(today.trial).push("))");
+            }
+        }
+        self.search.narrow(sql, TEXT, TEXT_OF_PEOPLE);
+    }
+
+    /// The statement that finds the rows of a page: a test reads how it is answered.
+    fn page(&self, order: TokenOrder, today: &Today, slice: Slice) -> Sql {
+        let mut sql = Sql::new("SELECT t.no FROM ");
+        match order {
+            // The index gives the order, and the walk ends with the page.
+            TokenOrder::Expiry => sql.push(
+                "period p CROSS JOIN token t ON t.no = p.token AND t.period = p.no WHERE true",
+            ),
+            TokenOrder::Name | TokenOrder::Client => {
+                sql.push("token t JOIN period p ON p.token = t.no AND p.no = t.period WHERE true")
+            }
+        };
+        self.narrow(&mut sql, today);
+        match order {
+            TokenOrder::Expiry => sql.push(" ORDER BY p.expires, t.id"),
+            TokenOrder::Name => sql.push(format!(
+                " ORDER BY {}, p.expires, t.id",
+                fold::order("t.name")
+            )),
+            TokenOrder::Client => sql.push(format!(
+                " ORDER BY t.client IS NULL, {}, t.client, p.expires, t.id",
+                fold::order("coalesce(t.client_name, t.client, '')")
+            )),
+        };
+        cut(&mut sql, slice);
+        sql
+    }
+}
+
+impl Store {
+    /// How many tokens there are of these.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_tokens(&self, filter: &TokenFilter, today: &Today) -> Result<Count> {
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        sql.push(if filter.by_dates() {
+            "period p CROSS JOIN token t ON t.no = p.token AND t.period = p.no WHERE true"
+        } else {
+            "token t WHERE true"
+        });
+        filter.narrow(&mut sql, today);
+        let rows = sql.build_query_scalar().fetch_one(&self.pool).await?;
+        Ok(Count::exactly(rows))
+    }
+
+    /// The rows of a part of the list of these tokens.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn find_tokens(
+        &self,
+        filter: &TokenFilter,
+        order: TokenOrder,
+        today: &Today,
+        slice: Slice,
+    ) -> Result<Vec<i64>> {
+        let mut sql = filter.page(order, today, slice);
+        Ok(sql.build_query_scalar().fetch_all(&self.pool).await?)
+    }
+
+    /// How the first page of a list of tokens is found, step by step.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn plan_of_tokens(
+        &self,
+        filter: &TokenFilter,
+        order: TokenOrder,
+        today: &Today,
+    ) -> Result<Vec<String>> {
+        let slice = Slice { from: 0, rows: 200 };
+        let mut sql = Sql::new("EXPLAIN QUERY PLAN ");
+        sql.push(filter.page(order, today, slice).sql().as_str());
+        let rows = sql.build().fetch_all(&self.pool).await?;
+        rows.iter().map(|r| Ok(r.try_get("detail")?)).collect()
+    }
+
+    /// These tokens, in this order, with what a list shows of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn listed(&self, nos: &[i64], today: &Today) -> Result<Vec<Listed>> {
+        let asked = json(nos);
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{TOKENS} JOIN json_each($1) j ON j.value = t.no ORDER BY j.key"
+        ));
+        let tokens = sqlx::query(sql).bind(&asked).fetch_all(&self.pool).await?;
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{SAID} AND token IN (SELECT value FROM json_each($1)) ORDER BY token, kind DESC"
+        ));
+        let quiet = sqlx::query(sql).bind(&asked).fetch_all(&self.pool).await?;
+        // The strongest comes last, and stays.
+        let mut quiet: HashMap<i64, Said> = quiet.iter().map(said).collect::<Result<_>>()?;
+        let people = sqlx::query(
+            "SELECT r.token, count(*), count(u.recipient) FROM json_each($1) j CROSS JOIN recipient r ON r.token = j.value \
+             LEFT JOIN unreachable u ON u.recipient = r.key AND (u.accepted_at IS NULL OR u.accepted_at > $2) \
+             WHERE r.removed_at IS NULL GROUP BY r.token",
+        )
+        .bind(&asked)
+        .bind(today.trial)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut told = HashMap::new();
+        for r in &people {
+            let no: i64 = r.try_get(0)?;
+            told.insert(no, (count(r.try_get(1)?), count(r.try_get(2)?)));
+        }
+        tokens
+            .iter()
+            .map(|r| {
+                let token = token(r)?;
+                let (told, unreachable) = told.get(&token.no).copied().unwrap_or_default();
+                Ok(Listed {
+                    said: quiet.remove(&token.no),
+                    told,
+                    unreachable,
+                    token,
+                })
+            })
+            .collect()
+    }
+
+    /// Whether any token has this tag.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has_tag(&self, tag: &str) -> Result<bool> {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM token t, json_each(t.tags) j WHERE t.tags <> '[]' AND j.value = $1)",
+        )
+        .bind(tag)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(found == 1)
+    }
+
+    /// Every period of a token, the latest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn periods(&self, token: i64) -> Result<Vec<PeriodRow>> {
+        let rows = sqlx::query(
+            "SELECT no, issued, expires, opened_at, source FROM period WHERE token = $1 ORDER BY no DESC",
+        )
+        .bind(token)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|r| {
+                Ok(PeriodRow {
+                    no: r.try_get(0)?,
+                    issued: r.try_get::<Option<i64>, _>(1)?.map(instant),
+                    expires: instant(r.try_get(2)?),
+                    opened_at: instant(r.try_get(3)?),
+                    source: r.try_get(4)?,
+                })
+            })
+            .collect()
+    }
+}
