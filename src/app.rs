@@ -132,6 +132,7 @@ pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site 
         reader: clerk.store.clone(),
         bulletin: Bulletin::default(),
         desk: clerk.desk.clone(),
+        templates: Arc::new(templates(config).unwrap_or_else(|_| Templates::built_in())),
         public_url: config.web.public_url.clone(),
         hosts: config.web.hosts.clone(),
         door: Door::of(&config.web),

@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
 
+use crate::delivery::compose::Templates;
 use crate::delivery::desk::Desk;
 use crate::domain::public_url::PublicUrl;
 use crate::health::Bulletin;
@@ -25,6 +26,8 @@ pub struct Site {
     pub bulletin: Bulletin,
     /// What pages have in common with mails.
     pub desk: Desk,
+    /// What mails are composed from, to show one before it leaves.
+    pub templates: Arc<Templates>,
     /// The address of the pages from outside.
     pub public_url: Option<PublicUrl>,
     /// Further names under which it may be asked.

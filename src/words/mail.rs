@@ -69,3 +69,35 @@ pub(crate) fn word(state: MailState) -> Text {
         MailState::Cancelled => text!("cancelled", "annulé"),
     }
 }
+
+/// What a state means for a person who looks at it, and what can be done; `None` where all is as
+/// it should be.
+pub(crate) fn advice(state: MailState) -> Option<Text> {
+    match state {
+        MailState::Queued | MailState::Claimed | MailState::Sent | MailState::Cancelled => None,
+        MailState::InDoubt => Some(text!(
+            "The server’s last reply was lost: nobody knows whether it was taken. It is sent again by itself, twice at most.",
+            "La dernière réponse du serveur s’est perdue : nul ne sait si le courriel a été pris. Il est renvoyé de lui-même, deux fois au plus."
+        )),
+        MailState::Deferred => Some(text!(
+            "The server put it off. It is tried again by itself, for five days at most.",
+            "Le serveur l’a remis à plus tard. Il est retenté de lui-même, pendant cinq jours au plus."
+        )),
+        MailState::Held => Some(text!(
+            "It is late, and held with others until somebody has looked. `jetond outbox release` lets them leave; the urgent ones leave at the next slot, the others after a day.",
+            "Il est en retard, et retenu avec d’autres en attendant un regard humain. `jetond outbox release` les laisse partir ; les urgents partent au prochain créneau, les autres après un jour."
+        )),
+        MailState::Refused => Some(text!(
+            "The server refuses this address for good. Correct the address, then `jetond outbox retry` if the server was wrong.",
+            "Le serveur refuse définitivement cette adresse. Corriger l’adresse, ou `jetond outbox retry` si le serveur s’est trompé."
+        )),
+        MailState::Parked => Some(text!(
+            "The server refused the message itself, or it stayed in doubt. Read the server’s reply, then `jetond outbox retry` or `cancel`.",
+            "Le serveur a refusé le message lui-même, ou le doute est resté. Lire la réponse du serveur, puis `jetond outbox retry` ou `cancel`."
+        )),
+        MailState::Failed => Some(text!(
+            "It was put off for five days, or came back, and was given up. Tell the person in another way, then `jetond outbox retry` or `cancel`.",
+            "Remis à plus tard pendant cinq jours, ou revenu, il a été abandonné. Prévenir la personne autrement, puis `jetond outbox retry` ou `cancel`."
+        )),
+    }
+}

@@ -112,7 +112,13 @@ impl Store {
         let (lower, upper) = match from {
             From::Latest => (None, place(i64::MAX, i64::MAX)),
             From::Before(place) => (None, place),
-            From::After(p) => (Some(place(p.entry.saturating_add(1), p.attempt.saturating_add(1))), p),
+            From::After(p) => (
+                Some(place(
+                    p.entry.saturating_add(1),
+                    p.attempt.saturating_add(1),
+                )),
+                p,
+            ),
         };
         let (older, newer) = match from {
             From::Latest | From::Before(_) => (

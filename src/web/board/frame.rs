@@ -38,6 +38,66 @@ const TEMPLATES: [(&str, &str); 4] = [
     ),
 ];
 
+/// The templates of the lists, and what they share.
+const LISTS: [(&str, &str); 14] = [
+    (
+        "client.html",
+        include_str!("../../../templates/board/client.html"),
+    ),
+    (
+        "clients.html",
+        include_str!("../../../templates/board/clients.html"),
+    ),
+    (
+        "events.html",
+        include_str!("../../../templates/board/events.html"),
+    ),
+    (
+        "journal.html",
+        include_str!("../../../templates/board/journal.html"),
+    ),
+    (
+        "mail.html",
+        include_str!("../../../templates/board/mail.html"),
+    ),
+    (
+        "mails.html",
+        include_str!("../../../templates/board/mails.html"),
+    ),
+    (
+        "outbox.html",
+        include_str!("../../../templates/board/outbox.html"),
+    ),
+    (
+        "pager.html",
+        include_str!("../../../templates/board/pager.html"),
+    ),
+    (
+        "recipient.html",
+        include_str!("../../../templates/board/recipient.html"),
+    ),
+    (
+        "recipients.html",
+        include_str!("../../../templates/board/recipients.html"),
+    ),
+    (
+        "token.html",
+        include_str!("../../../templates/board/token.html"),
+    ),
+    (
+        "token_rows.html",
+        include_str!("../../../templates/board/token_rows.html"),
+    ),
+    (
+        "tokens.html",
+        include_str!("../../../templates/board/tokens.html"),
+    ),
+    (
+        "unknown.html",
+        include_str!("../../../templates/board/unknown.html"),
+    ),
+];
+
 static FRENCH: LazyLock<Environment<'static>> = LazyLock::new(|| engine(Lang::Fr));
 static ENGLISH: LazyLock<Environment<'static>> = LazyLock::new(|| engine(Lang::En));
 
@@ -175,7 +235,7 @@ fn engine(lang: Lang) -> Environment<'static> {
         Lang::Fr => set_in_french(fr),
     });
     engine.add_filter("n", move |number: i64| grouped(lang, number));
-    for (name, source) in TEMPLATES {
+    for (name, source) in TEMPLATES.into_iter().chain(LISTS) {
         engine
             .add_template(name, source)
             .expect("the pages are well formed");

@@ -4,9 +4,19 @@
 //! [`Ask::page`]. What they show is never more than a bounded number of rows.
 
 mod ask;
+mod clients;
+mod csv;
 mod frame;
 mod home;
+mod journal;
+mod lines;
+mod mail;
+mod outbox;
+mod pager;
 mod query;
+mod recipients;
+mod token;
+mod tokens;
 mod turn;
 
 use axum::Router;
@@ -28,6 +38,11 @@ const STYLE: &str = include_str!("../../../templates/board/style.css");
 pub(super) fn routes(live: &Live) -> Router<Live> {
     Router::new()
         .merge(home::routes())
+        .merge(tokens::routes())
+        .merge(clients::routes())
+        .merge(recipients::routes())
+        .merge(outbox::routes())
+        .merge(journal::routes())
         .layer(middleware::from_fn_with_state(Turn::default(), turn::take))
         // Whoever is not let in takes nobody's turn.
         .layer(middleware::from_fn_with_state(live.clone(), access::admit))

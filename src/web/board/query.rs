@@ -31,6 +31,12 @@ impl Query {
         asked.unwrap_or(1).clamp(1, LAST_PAGE)
     }
 
+    /// The same query without a parameter.
+    pub(in crate::web) fn without(&self, name: &str) -> Self {
+        let others = self.0.iter().filter(|(n, _)| n != name);
+        Self(others.cloned().collect())
+    }
+
     /// The same query with another value of one parameter, as a link: `?a=1&b=2`. An empty value
     /// leaves the parameter out.
     pub(in crate::web) fn with(&self, name: &str, value: &str) -> String {
