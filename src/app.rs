@@ -35,7 +35,7 @@ use crate::tell::refusals::{self, Haste};
 use crate::tell::{Relay, Teller};
 use crate::tick::{Planner, Ticked};
 use crate::tidy::Tidier;
-use crate::web::{BindError, Door, Site, Webhooks};
+use crate::web::{BindError, Door, Outlook, Settings, Site, Webhooks};
 
 /// Why the daemon cannot work with its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -75,13 +75,17 @@ pub fn planner(config: &Config) -> Planner {
 
 /// The reporter of a configuration, if it wants reports.
 pub fn reporter(config: &Config) -> Option<Reporter> {
+    let readers = readers_of_reports(config);
+    (!readers.is_empty()).then(|| Reporter::new(readers))
+}
+
+fn readers_of_reports(config: &Config) -> Vec<Address> {
     let reports = &config.reports;
-    let recipients = if reports.recipients.is_empty() {
-        vec![config.contact.clone()]
-    } else {
-        reports.recipients.clone()
-    };
-    reports.weekly.then(|| Reporter::new(recipients))
+    match (reports.weekly, reports.recipients.is_empty()) {
+        (false, _) => Vec::new(),
+        (true, true) => vec![config.contact.clone()],
+        (true, false) => reports.recipients.clone(),
+    }
 }
 
 /// The desk of a configuration, for what is only shown: its mails carry samples of the links to
@@ -139,6 +143,14 @@ pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site 
         datapass: config.datapass.as_ref().map(|d| Webhooks {
             secrets: d.secrets.clone(),
             rules: datapass_rules(config),
+        }),
+        outlook: Outlook {
+            planner: planner(config),
+            reports: readers_of_reports(config),
+        },
+        settings: Arc::new(Settings {
+            file: config.file.clone(),
+            keys: config.shown.clone(),
         }),
         now,
     }

@@ -47,7 +47,8 @@ impl fmt::Display for Origin {
     }
 }
 
-pub(super) fn list(roots: &[Table<'_>], sources: &[Source], config: &Config) -> Vec<Effective> {
+/// The keys of the tables that stand once.
+pub(super) fn settings(roots: &[Table<'_>], sources: &[Source], config: &Config) -> Vec<Effective> {
     let mut rows = Vec::new();
     let Some(main) = roots.first() else {
         return rows;
@@ -57,6 +58,15 @@ pub(super) fn list(roots: &[Table<'_>], sources: &[Source], config: &Config) -> 
             rows.extend(single(main, kind, key, sources, config));
         }
     }
+    rows
+}
+
+/// All keys: those of the tables that stand once, then those of groups, clients and tokens.
+pub(super) fn list(roots: &[Table<'_>], sources: &[Source], config: &Config) -> Vec<Effective> {
+    let mut rows = config.shown.clone();
+    let Some(main) = roots.first() else {
+        return rows;
+    };
     for (list, kind) in [("groups", "groups.*"), ("clients", "clients.*")] {
         for root in roots {
             let tables = root.entries.get(list).and_then(|v| v.get_ref().as_table());

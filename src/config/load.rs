@@ -386,7 +386,8 @@ fn check(
     let mut people = People::read(&roots, report);
     let tokens = tokens::read(&roots, &settings, &mut people, surroundings.now, report);
     let (tokens, written) = tokens.into_iter().unzip();
-    let config = assemble(absolute, digest, settings, people.clients(), tokens);
+    let mut config = assemble(absolute, digest, settings, people.clients(), tokens);
+    config.shown = effective::settings(&roots, sources, &config);
     let effective = effective::list(&roots, sources, &config);
     (config, written, effective)
 }
@@ -451,5 +452,6 @@ fn assemble(
         clients,
         datapass: settings.datapass,
         tokens,
+        shown: Vec::new(),
     }
 }

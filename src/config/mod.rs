@@ -108,6 +108,8 @@ pub struct Config {
     pub datapass: Option<Datapass>,
     /// The tokens of the files, in order of declaration.
     pub tokens: Vec<Declared>,
+    /// What `config show` says of all but groups, clients and tokens: secrets are masked.
+    pub shown: Vec<Effective>,
 }
 
 /// How mails leave.

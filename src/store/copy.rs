@@ -36,6 +36,16 @@ impl Store {
     /// # Errors
     /// As [`Store::open_to_read`].
     pub async fn copy_of(path: &Path) -> Result<Self> {
+        Self::copied(path, &[], &COPIES).await
+    }
+
+    /// As [`Store::copy_of`], of what `copies` take from `source` to `main`, after a statement for
+    /// each of the `numbers` has been told it.
+    pub(in crate::store) async fn copied(
+        path: &Path,
+        numbers: &[(&'static str, i64)],
+        copies: &[&'static str],
+    ) -> Result<Self> {
         // Its schema and soundness are judged by the ordinary way of opening it.
         let (source, reading) = Self::open_reading(path).await?;
         source.close().await;
@@ -58,8 +68,11 @@ impl Store {
             return Err(StoreError::Newer { found, known });
         }
         let mut tx = copy.pool.begin().await?;
-        for sql in COPIES {
-            sqlx::query(sql).execute(&mut *tx).await?;
+        for (sql, number) in numbers {
+            sqlx::query(*sql).bind(number).execute(&mut *tx).await?;
+        }
+        for sql in copies {
+            sqlx::query(*sql).execute(&mut *tx).await?;
         }
         tx.commit().await?;
         sqlx::query("DETACH DATABASE source")

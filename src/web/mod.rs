@@ -32,7 +32,7 @@ pub use self::answer::Unready;
 pub use self::apart::Server;
 pub use self::datapass::Webhooks;
 pub use self::listener::{BindError, bind, serve};
-pub use self::site::{Live, Site};
+pub use self::site::{Live, Outlook, Settings, Site};
 
 use std::time::Duration;
 

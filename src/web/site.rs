@@ -3,15 +3,19 @@
 //! A reload puts another [`Site`] in place; a request keeps the one with which it began.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
 
+use crate::config::Effective;
 use crate::delivery::compose::Templates;
 use crate::delivery::desk::Desk;
+use crate::domain::address::Address;
 use crate::domain::public_url::PublicUrl;
 use crate::health::Bulletin;
 use crate::store::Store;
+use crate::tick::Planner;
 use crate::web::access::{Door, Porter};
 use crate::web::datapass::{Counter, Webhooks};
 
@@ -36,8 +40,30 @@ pub struct Site {
     pub door: Door,
     /// What is done with webhooks of Data Pass; `None`: there is no such address.
     pub datapass: Option<Webhooks>,
+    /// What the forecast needs.
+    pub outlook: Outlook,
+    /// The configuration, as the page of health shows it.
+    pub settings: Arc<Settings>,
     /// The clock.
     pub now: fn() -> DateTime<Utc>,
+}
+
+/// What the mails that will leave follow from, besides the store.
+#[derive(Debug, Clone)]
+pub struct Outlook {
+    /// Plans.
+    pub planner: Planner,
+    /// Who gets the weekly report; empty: there is none.
+    pub reports: Vec<Address>,
+}
+
+/// What is told of a configuration: secrets are masked in it.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The main file.
+    pub file: PathBuf,
+    /// Its keys, but those of groups, clients and tokens.
+    pub keys: Vec<Effective>,
 }
 
 impl Site {

@@ -9,7 +9,6 @@ use crate::cli::{Context, Failure, when};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::renewal::verbs::words;
-pub(in crate::cli) use crate::renewal::verbs::words::filed;
 use crate::renewal::verbs::{Done, Planned, Remark, Standing};
 use crate::store::quiet::Said;
 

@@ -1,13 +1,16 @@
-//! The lists of the pages: filtered, sorted, counted and cut in SQL, so that what is read follows
-//! what is shown.
+//! What the pages ask of the store, and nothing else does. Lists are filtered, sorted, counted and
+//! cut in SQL, so that what is read follows what is shown.
 //!
 //! A list is asked in two steps: which rows stand on the page, and what they hold. Nothing here
 //! writes.
 
+pub mod about;
 mod fold;
+pub mod home;
 pub mod journal;
 pub mod mails;
 pub mod people;
+pub mod soon;
 pub mod tokens;
 
 use sqlx::QueryBuilder;

@@ -19,10 +19,18 @@ use crate::web::board::Ask;
 use crate::web::guard::SAME_ORIGIN;
 
 /// The templates of the dashboard.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: &[(&str, &str)] = &[
     (
         "base.html",
         include_str!("../../../templates/board/base.html"),
+    ),
+    (
+        "chart.html",
+        include_str!("../../../templates/board/chart.html"),
+    ),
+    (
+        "health.html",
+        include_str!("../../../templates/board/health.html"),
     ),
     (
         "home.html",
@@ -35,6 +43,10 @@ const TEMPLATES: [(&str, &str); 4] = [
     (
         "missing.html",
         include_str!("../../../templates/board/missing.html"),
+    ),
+    (
+        "timeline.html",
+        include_str!("../../../templates/board/timeline.html"),
     ),
 ];
 
@@ -235,7 +247,7 @@ fn engine(lang: Lang) -> Environment<'static> {
         Lang::Fr => set_in_french(fr),
     });
     engine.add_filter("n", move |number: i64| grouped(lang, number));
-    for (name, source) in TEMPLATES.into_iter().chain(LISTS) {
+    for (name, source) in TEMPLATES.iter().copied().chain(LISTS) {
         engine
             .add_template(name, source)
             .expect("the pages are well formed");

@@ -6,15 +6,19 @@
 mod ask;
 mod clients;
 mod csv;
+mod forecast;
 mod frame;
+mod health;
 mod home;
 mod journal;
 mod lines;
 mod mail;
 mod outbox;
 mod pager;
+mod phrases;
 mod query;
 mod recipients;
+mod timeline;
 mod token;
 mod tokens;
 mod turn;
@@ -32,7 +36,10 @@ pub(in crate::web) use self::frame::Section;
 use self::turn::Turn;
 
 /// The style of every page of the dashboard.
-const STYLE: &str = include_str!("../../../templates/board/style.css");
+const STYLE: &str = concat!(
+    include_str!("../../../templates/board/style.css"),
+    include_str!("../../../templates/board/home.css"),
+);
 
 /// The pages, and their style.
 pub(super) fn routes(live: &Live) -> Router<Live> {
@@ -43,6 +50,8 @@ pub(super) fn routes(live: &Live) -> Router<Live> {
         .merge(recipients::routes())
         .merge(outbox::routes())
         .merge(journal::routes())
+        .merge(timeline::routes())
+        .merge(health::routes())
         .layer(middleware::from_fn_with_state(Turn::default(), turn::take))
         // Whoever is not let in takes nobody's turn.
         .layer(middleware::from_fn_with_state(live.clone(), access::admit))

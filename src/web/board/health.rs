@@ -1,0 +1,267 @@
+//! The page of health: what ails the watch and what to do about it, what it knows of itself, and
+//! all of it once more as a block to paste into a support request.
+//!
+//! The block holds no secret: of the configuration it has what `config show` says, and every
+//! address in it is masked.
+
+mod block;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::get;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::domain::address::mask_addresses;
+use crate::domain::language::{Text, counted, text};
+use crate::domain::timekeeping;
+use crate::health::{Checkup, clock_held};
+use crate::store::board::about::About;
+use crate::store::coverage::{Uncovered, Why};
+use crate::store::error::Result as StoreResult;
+use crate::store::outbox::MailState;
+use crate::store::unreachable::Unreachable;
+use crate::store::watch::ClockRecord;
+use crate::web::board::phrases::{ago, minute, segment};
+use crate::web::board::{Ask, Section};
+use crate::web::{Live, Unready};
+
+/// Uncovered notices that are named.
+const NAMED: usize = 50;
+
+pub(super) fn routes() -> Router<Live> {
+    Router::new().route("/health", get(health))
+}
+
+/// What is known of the watch.
+struct Known {
+    about: About,
+    clock: ClockRecord,
+    next_due: Option<DateTime<Utc>>,
+    next_mail: Option<DateTime<Utc>>,
+    accepted: Option<DateTime<Utc>>,
+    open: Vec<(MailState, u32)>,
+    relay: Option<(DateTime<Utc>, String)>,
+    unreachable: Vec<Unreachable>,
+    /// Bytes that are left on the disk of the store.
+    room: Option<u64>,
+}
+
+impl Known {
+    async fn of(ask: &Ask) -> StoreResult<Self> {
+        let reader = &ask.site.reader;
+        let (next_due, next_mail) = reader.next_instants().await?;
+        Ok(Self {
+            about: reader.about().await?,
+            clock: reader.clock_record().await?,
+            next_due,
+            next_mail: next_mail.map(|at| ask.calendar().next_leave(at)),
+            accepted: reader.last_acceptance().await?,
+            open: reader.open_mail_counts().await?,
+            relay: reader.relay_trouble().await?,
+            unreachable: reader.unreachable(ask.now).await?,
+            room: reader.path().and_then(room),
+        })
+    }
+}
+
+fn room(path: &std::path::Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[derive(Serialize)]
+struct View {
+    unmeasured: bool,
+    ills: Vec<IllView>,
+    uncovered: Vec<Row>,
+    uncovered_in_all: usize,
+    facts: Vec<Fact>,
+    block: String,
+}
+
+#[derive(Serialize)]
+struct IllView {
+    said: String,
+    advice: String,
+}
+
+#[derive(Serialize)]
+struct Row {
+    path: String,
+    token: String,
+    stage: i32,
+    recipient: String,
+    since: String,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct Fact {
+    name: String,
+    said: String,
+    /// Where there is more of it, from the root.
+    path: Option<&'static str>,
+}
+
+async fn health(ask: Ask) -> Result<Response, Unready> {
+    let known = Known::of(&ask).await?;
+    let checkup = ask.site.bulletin.last();
+    let checkup = checkup.as_deref();
+    let vitals = checkup.and_then(|c| c.vitals.as_ref());
+    let uncovered = vitals.map_or(&[][..], |v| &v.uncovered);
+    let view = View {
+        unmeasured: checkup.is_none(),
+        ills: checkup
+            .into_iter()
+            .flat_map(|c| &c.ills)
+            .map(|ill| IllView {
+                said: mask_addresses(ask.say(&ill.told(ask.now))),
+                advice: ask.say(&ill.advice()).to_owned(),
+            })
+            .collect(),
+        uncovered: uncovered.iter().take(NAMED).map(|u| row(u, &ask)).collect(),
+        uncovered_in_all: uncovered.len(),
+        facts: facts(&known, checkup, &ask),
+        block: block::block(&known, checkup, &ask),
+    };
+    let title = text!("Health", "Santé");
+    Ok(ask.page(Section::Health, &title, "health.html", &view))
+}
+
+fn row(u: &Uncovered, ask: &Ask) -> Row {
+    let why = match u.why {
+        Why::Unseen => text!("no pass has seen it", "vu par aucun passage"),
+        Why::Stranded => text!("no mail will take it up", "aucun courriel ne le prendra"),
+        Why::Late => text!(
+            "its mail waits too long",
+            "son courriel attend trop longtemps"
+        ),
+    };
+    Row {
+        path: segment(&u.token),
+        token: u.token.clone(),
+        stage: u.stage,
+        recipient: u.recipient.clone(),
+        since: minute(u.since, ask.calendar()),
+        why: ask.say(&why).to_owned(),
+    }
+}
+
+fn facts(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Vec<Fact> {
+    let at = |at: Option<DateTime<Utc>>, none: Text| match at {
+        None => none,
+        Some(at) => {
+            let on = minute(at, ask.calendar());
+            if at <= ask.now {
+                text!("{on}, {{}}", "{on}, {{}}").with(&ago(ask.now - at))
+            } else {
+                text!("{on}", "{on}")
+            }
+        }
+    };
+    let never = || text!("never", "jamais");
+    let none = || text!("none", "aucun");
+    let mut facts = Vec::new();
+    let mut add = |name: Text, said: Text, path| {
+        facts.push(Fact {
+            name: ask.say(&name).to_owned(),
+            said: mask_addresses(ask.say(&said)),
+            path,
+        });
+    };
+    let vitals = checkup.and_then(|c| c.vitals.as_ref());
+    let covered = match vitals.map(|v| v.uncovered.len()) {
+        None => text!("not known", "inconnue"),
+        Some(0) => text!(
+            "everything owed is covered",
+            "tout ce qui est dû est couvert"
+        ),
+        Some(n) => text!("{{}} not on the way", "{{}} pas en route").with(&counted(
+            n,
+            ["owed reminder", "owed reminders"],
+            ["rappel dû", "rappels dus"],
+        )),
+    };
+    add(text!("Coverage", "Couverture"), covered, None);
+    add(
+        text!("Measured", "Mesurée"),
+        at(checkup.map(|c| c.at), never()),
+        None,
+    );
+    add(
+        text!("Last pass", "Dernier passage"),
+        at(known.clock.last_pass, never()),
+        None,
+    );
+    add(
+        text!("Last mail accepted", "Dernier courriel accepté"),
+        at(known.accepted, never()),
+        None,
+    );
+    add(
+        text!("Next stage due", "Prochaine étape"),
+        at(known.next_due, none()),
+        Some("timeline"),
+    );
+    add(
+        text!("Next mail", "Prochain courriel"),
+        at(known.next_mail, none()),
+        Some("outbox"),
+    );
+    add(
+        text!("Waiting mails", "Courriels en attente"),
+        waiting(&known.open),
+        Some("outbox"),
+    );
+    let hold = known
+        .clock
+        .ahead
+        .or_else(|| timekeeping::behind(known.clock.mark, ask.now));
+    let clock = hold.map_or_else(|| text!("believed", "crue"), clock_held);
+    add(text!("Clock", "Horloge"), clock, None);
+    let relay = match &known.relay {
+        None => text!("no trouble", "sans trouble"),
+        Some((since, why)) => {
+            let since = minute(*since, ask.calendar());
+            text!(
+                "failing since {since}: {why}",
+                "en échec depuis le {since} : {why}"
+            )
+        }
+    };
+    add(text!("Mail server", "Serveur de messagerie"), relay, None);
+    let people = match known.unreachable.len() {
+        0 => text!("everybody", "tout le monde"),
+        n => text!("all but {{}}", "tous sauf {{}}").with(&counted(
+            n,
+            ["person", "people"],
+            ["personne", "personnes"],
+        )),
+    };
+    add(
+        text!("Can be reached", "Joignables"),
+        people,
+        Some("recipients"),
+    );
+    if let Some(room) = known.room {
+        let (room, store) = (block::bytes(room), block::bytes(known.about.bytes));
+        add(
+            text!("Disk of the store", "Disque de la base"),
+            text!(
+                "{room} left, the store takes {store}",
+                "{room} libres, la base en prend {store}"
+            ),
+            None,
+        );
+    }
+    facts
+}
+
+fn waiting(open: &[(MailState, u32)]) -> Text {
+    let all: u32 = open.iter().map(|(_, n)| n).sum();
+    match all {
+        0 => text!("none", "aucun"),
+        _ => counted(all, ["mail", "mails"], ["courriel", "courriels"]),
+    }
+}

@@ -1,0 +1,134 @@
+//! The block for a support request: plain text in English, whatever language the page is in, for
+//! those who read it elsewhere.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::config::Origin;
+use crate::domain::address::mask_addresses;
+use crate::domain::language::without_jwts;
+use crate::domain::timekeeping;
+use crate::health::Checkup;
+use crate::web::board::Ask;
+use crate::web::board::health::Known;
+
+/// Everything, a fact a line.
+pub(super) fn block(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, said: &str| {
+        let _ = writeln!(text, "{name:<14} {said}");
+    };
+    let moment = |at: DateTime<Utc>| {
+        let local = at.with_timezone(&ask.calendar().tz);
+        local.to_rfc3339_opts(SecondsFormat::Secs, false)
+    };
+    let known_at = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), moment);
+    line("jetond", env!("CARGO_PKG_VERSION"));
+    line("system", &system());
+    let about = &known.about;
+    let store = ask.site.reader.path();
+    line(
+        "sqlite",
+        &format!("{}, schema {}", about.sqlite, about.schema),
+    );
+    line(
+        "store",
+        &store.map_or_else(|| "in memory".to_owned(), |p| p.display().to_string()),
+    );
+    line(
+        "size",
+        &format!(
+            "{}, {} of it free, log {}, disk {} left",
+            bytes(about.bytes),
+            bytes(about.free),
+            bytes(about.log),
+            known.room.map_or_else(|| "?".to_owned(), bytes),
+        ),
+    );
+    line("rows", &counts(&about.rows));
+    line("now", &moment(ask.now));
+    line("zone", ask.calendar().tz.name());
+    line("looked", &known_at(checkup.map(|c| c.at)));
+    line("last pass", &known_at(known.clock.last_pass));
+    line("clock mark", &known_at(known.clock.mark));
+    let hold = known
+        .clock
+        .ahead
+        .or_else(|| timekeeping::behind(known.clock.mark, ask.now));
+    line("clock held", hold.map_or("no", |h| h.word()));
+    line("last accepted", &known_at(known.accepted));
+    line("next due", &known_at(known.next_due));
+    line("next mail", &known_at(known.next_mail));
+    let open: Vec<(&str, u32)> = known.open.iter().map(|(s, n)| (s.word(), *n)).collect();
+    line("open mails", &counts(&open));
+    line("unreachable", &known.unreachable.len().to_string());
+    let relay = known.relay.as_ref();
+    line(
+        "relay",
+        &relay.map_or_else(
+            || "no trouble".to_owned(),
+            |(since, why)| format!("failing since {}: {why}", moment(*since)),
+        ),
+    );
+    let vitals = checkup.and_then(|c| c.vitals.as_ref());
+    line(
+        "uncovered",
+        &vitals.map_or_else(|| "?".to_owned(), |v| v.uncovered.len().to_string()),
+    );
+    for ill in checkup.into_iter().flat_map(|c| &c.ills) {
+        line("ill", &format!("{}: {}", ill.word(), ill.told(ask.now).en));
+    }
+    line("config", &ask.site.settings.file.display().to_string());
+    for key in &ask.site.settings.keys {
+        if let (Some(value), Origin::Written { .. }) = (&key.value, &key.origin) {
+            let _ = writeln!(text, "  {} = {value}", key.key);
+        }
+    }
+    mask_addresses(&without_jwts(&text))
+}
+
+fn counts<N: std::fmt::Display>(of: &[(&str, N)]) -> String {
+    if of.is_empty() {
+        return "none".to_owned();
+    }
+    let each: Vec<String> = of.iter().map(|(name, n)| format!("{name} {n}")).collect();
+    each.join(", ")
+}
+
+/// The system, as far as it says what it is.
+fn system() -> String {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release
+        .lines()
+        .find_map(|l| l.strip_prefix("PRETTY_NAME="))
+        .map_or("?", |n| n.trim_matches('"'));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let (kernel, machine) = (kernel.trim(), std::env::consts::ARCH);
+    format!("{name}, Linux {kernel}, {machine}")
+}
+
+/// So many bytes in their largest fitting unit.
+pub(super) fn bytes(n: u64) -> String {
+    match n {
+        0..10_000 => format!("{n}\u{a0}B"),
+        10_000..10_000_000 => format!("{}\u{a0}kB", n / 1000),
+        10_000_000..10_000_000_000 => format!("{}\u{a0}MB", n / 1_000_000),
+        _ => format!("{}\u{a0}GB", n / 1_000_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_in_their_largest_fitting_unit() {
+        let said = [9_999, 10_000, 12_345_678, u64::MAX].map(bytes);
+        assert_eq!(
+            said.map(|s| s.replace('\u{a0}', " ")),
+            ["9999 B", "10 kB", "12 MB", "18446744073 GB"]
+        );
+    }
+}
