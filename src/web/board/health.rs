@@ -202,23 +202,23 @@ fn facts(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Vec<Fact> {
     add(
         text!("Next stage due", "Prochaine étape"),
         at(known.next_due, none()),
-        Some("timeline"),
+        known.next_due.map(|_| "timeline"),
     );
     add(
         text!("Next mail", "Prochain courriel"),
         at(known.next_mail, none()),
-        Some("outbox"),
+        known.next_mail.map(|_| "outbox"),
     );
     add(
         text!("Waiting mails", "Courriels en attente"),
         waiting(&known.open),
-        Some("outbox"),
+        (!known.open.is_empty()).then_some("outbox"),
     );
     let hold = known
         .clock
         .ahead
         .or_else(|| timekeeping::behind(known.clock.mark, ask.now));
-    let clock = hold.map_or_else(|| text!("believed", "crue"), clock_held);
+    let clock = hold.map_or_else(|| text!("as expected", "sans écart"), clock_held);
     add(text!("Clock", "Horloge"), clock, None);
     let relay = match &known.relay {
         None => text!("no trouble", "sans trouble"),
@@ -242,7 +242,7 @@ fn facts(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Vec<Fact> {
     add(
         text!("Can be reached", "Joignables"),
         people,
-        Some("recipients"),
+        (!known.unreachable.is_empty()).then_some("recipients"),
     );
     if let Some(room) = known.room {
         let (room, store) = (block::bytes(room), block::bytes(known.about.bytes));

@@ -41,9 +41,11 @@ pub(in crate::web) fn ago(span: Duration) -> Text {
 pub(in crate::web) fn left(days: i64) -> Text {
     let count = |n| counted(n, ["day", "days"], ["jour", "jours"]);
     match days {
-        1.. => text!("in {{}}", "dans {{}}").with(&count(days)),
+        2.. => text!("in {{}}", "dans {{}}").with(&count(days)),
+        1 => text!("tomorrow", "demain"),
         0 => text!("today", "aujourd’hui"),
-        ..0 => text!("{{}} ago", "il y a {{}}").with(&count(-days)),
+        -1 => text!("yesterday", "hier"),
+        ..-1 => text!("{{}} ago", "il y a {{}}").with(&count(days.saturating_neg())),
     }
 }
 
@@ -81,7 +83,9 @@ mod tests {
             let Text { en, fr } = left(n);
             format!("{en} | {}", fr.replace('\u{a0}', "~"))
         };
-        assert_eq!(said(1), "in 1 day | dans 1~jour");
+        assert_eq!(said(2), "in 2 days | dans 2~jours");
+        assert_eq!(said(1), "tomorrow | demain");
+        assert_eq!(said(-1), "yesterday | hier");
         assert_eq!(said(0), "today | aujourd’hui");
         assert_eq!(said(-7), "7 days ago | il y a 7~jours");
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::config::Origin;
 use crate::domain::address::mask_addresses;
-use crate::domain::language::without_jwts;
+use crate::domain::language::{Text, text, without_jwts};
 use crate::domain::timekeeping;
 use crate::health::Checkup;
 use crate::web::board::Ask;
@@ -110,13 +110,18 @@ fn system() -> String {
 }
 
 /// So many bytes in their largest fitting unit.
-pub(super) fn bytes(n: u64) -> String {
-    match n {
-        0..10_000 => format!("{n}\u{a0}B"),
-        10_000..10_000_000 => format!("{}\u{a0}kB", n / 1000),
-        10_000_000..10_000_000_000 => format!("{}\u{a0}MB", n / 1_000_000),
-        _ => format!("{}\u{a0}GB", n / 1_000_000_000),
-    }
+pub(super) fn size(n: u64) -> Text {
+    let (n, prefix) = match n {
+        0..10_000 => (n, ""),
+        10_000..10_000_000 => (n / 1000, "k"),
+        10_000_000..10_000_000_000 => (n / 1_000_000, "M"),
+        _ => (n / 1_000_000_000, "G"),
+    };
+    text!("{n} {prefix}B", "{n}\u{a0}{prefix}o")
+}
+
+fn bytes(n: u64) -> String {
+    size(n).en
 }
 
 #[cfg(test)]
@@ -126,9 +131,6 @@ mod tests {
     #[test]
     fn bytes_are_told_in_their_largest_fitting_unit() {
         let said = [9_999, 10_000, 12_345_678, u64::MAX].map(bytes);
-        assert_eq!(
-            said.map(|s| s.replace('\u{a0}', " ")),
-            ["9999 B", "10 kB", "12 MB", "18446744073 GB"]
-        );
+        assert_eq!(said, ["9999 B", "10 kB", "12 MB", "18446744073 GB"]);
     }
 }

@@ -18,7 +18,7 @@ use crate::web::board::home::todo;
 use crate::web::board::timeline::{Lane, lanes};
 
 /// Tokens of the timeline.
-const SHOWN: usize = 40;
+const SHOWN: usize = 30;
 
 /// Mails that were given up concern the overview for so long.
 const RECENT: Duration = Duration::days(30);

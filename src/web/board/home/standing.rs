@@ -22,7 +22,7 @@ pub(in crate::web::board) enum Group {
     Expired,
     /// They end within [`LAST_WORDS`] days.
     Urgent,
-    /// They end later than that, within [`TO_RENEW`] days.
+    /// They end within [`TO_RENEW`] days, the urgent ones among them.
     ToRenew,
     /// A request for their renewal was filed, and they are not renewed yet.
     Filed,
@@ -69,7 +69,7 @@ impl Group {
         match self {
             Self::Expired => text!("not renewed", "non renouvelés"),
             Self::Urgent => text!("15 days or less", "15 jours ou moins"),
-            Self::ToRenew => text!("16 to 90 days", "de 16 à 90 jours"),
+            Self::ToRenew => text!("90 days or less", "90 jours ou moins"),
             Self::Filed => text!("not renewed yet", "pas encore renouvelés"),
             Self::Active => text!("watched in all", "sous veille en tout"),
         }
@@ -81,7 +81,7 @@ impl Group {
 pub(in crate::web::board) struct Standing {
     endings: Vec<Ending>,
     filed: BTreeSet<i64>,
-    /// Where the urgent ones begin, those to be renewed, and the rest.
+    /// Where those begin that have not ended, those that are not urgent, and the rest.
     bounds: [usize; 3],
 }
 
@@ -126,11 +126,11 @@ impl Standing {
 
     /// The rows of a group, the first to expire first.
     pub(in crate::web::board) fn rows(&self, of: Group) -> Vec<i64> {
-        let [urgent, to_renew, rest] = self.bounds;
+        let [urgent, calm, rest] = self.bounds;
         let part = match of {
             Group::Expired => &self.endings[..urgent],
-            Group::Urgent => &self.endings[urgent..to_renew],
-            Group::ToRenew => &self.endings[to_renew..rest],
+            Group::Urgent => &self.endings[urgent..calm],
+            Group::ToRenew => &self.endings[urgent..rest],
             Group::Filed => {
                 let filed = self.endings.iter().filter(|e| self.filed.contains(&e.no));
                 return filed.map(|e| e.no).collect();
@@ -141,11 +141,11 @@ impl Standing {
     }
 
     pub(in crate::web::board) fn count(&self, of: Group) -> usize {
-        let [urgent, to_renew, rest] = self.bounds;
+        let [urgent, calm, rest] = self.bounds;
         match of {
             Group::Expired => urgent,
-            Group::Urgent => to_renew - urgent,
-            Group::ToRenew => rest - to_renew,
+            Group::Urgent => calm - urgent,
+            Group::ToRenew => rest - urgent,
             Group::Filed => self.rows(of).len(),
             Group::Active => self.endings.len(),
         }
@@ -234,11 +234,11 @@ mod tests {
     ];
 
     #[test]
-    fn the_groups_part_the_tokens_by_local_days() {
+    fn the_groups_are_told_by_local_days() {
         let (of, _) = standing(&ENDS);
         assert_eq!(of.rows(Group::Expired), [1]);
         assert_eq!(of.rows(Group::Urgent), [2]);
-        assert_eq!(of.rows(Group::ToRenew), [3, 4]);
+        assert_eq!(of.rows(Group::ToRenew), [2, 3, 4]);
         assert_eq!(of.rows(Group::Filed), [3]);
         assert_eq!(of.count(Group::Active), 6);
         for group in Group::ALL {

@@ -1,7 +1,7 @@
 //! The timeline as a picture and as a table, which say the same: a row a token, a bar up to its
 //! end, and its stages by their shapes, not by their colours.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Months, Utc};
 use serde::Serialize;
 
 use crate::domain::calendar::Calendar;
@@ -15,6 +15,9 @@ use crate::web::board::timeline::lanes::{Fate, Lane, Mark};
 /// The height of the head with the months, and of a row: the style sheet has the same.
 const HEAD: usize = 40;
 const ROW: usize = 28;
+
+/// Months for which a token lives: where the bar begins of one whose issue is not known.
+const LIFE: u32 = 18;
 
 /// A timeline.
 #[derive(Debug, Clone, Serialize)]
@@ -150,7 +153,11 @@ impl Draw<'_> {
     /// The period, as far as it lies on the axis.
     fn bar(&self, lane: &Lane) -> Option<Bar> {
         let period = &lane.token.period;
-        let begins = lane.token.issued.unwrap_or(period.opened_at);
+        let life = Months::new(LIFE);
+        let begins = lane.token.issued.unwrap_or_else(|| {
+            let begun = period.expires.checked_sub_months(life);
+            begun.unwrap_or(period.opened_at)
+        });
         let (from, to) = (self.axis.at(begins), self.axis.at(period.expires));
         (to > from).then(|| Bar {
             x: percent(from),
