@@ -245,15 +245,13 @@ fn facts(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Vec<Fact> {
         (!known.unreachable.is_empty()).then_some("recipients"),
     );
     if let Some(room) = known.room {
-        let (room, store) = (block::bytes(room), block::bytes(known.about.bytes));
-        add(
-            text!("Disk of the store", "Disque de la base"),
-            text!(
-                "{room} left, the store takes {store}",
-                "{room} libres, la base en prend {store}"
-            ),
-            None,
+        let [room, store] = [room, known.about.bytes].map(block::size);
+        let said = text!(
+            "{{}} left, the store takes {{}}",
+            "{{}} libres, la base en prend {{}}"
         );
+        let said = said.with(&room).with(&store);
+        add(text!("Disk of the store", "Disque de la base"), said, None);
     }
     facts
 }
