@@ -7,6 +7,7 @@ use std::process::Command;
 use jetond::domain::address::Address;
 use jetond::domain::lifecycle::{News, Who};
 use jetond::renewal::verbs::{self, Filing, Hand, Verb};
+use jetond::store::journal::Entry;
 use jetond::store::mailbook::Which;
 use serde_json::Value;
 
@@ -223,6 +224,15 @@ async fn who_is_still_needed_is_not_forgotten() {
     town.stop().await;
 }
 
+/// Something that a person did.
+fn act() -> Entry {
+    Entry {
+        what: "snoozed",
+        token: None,
+        detail: serde_json::json!({}),
+    }
+}
+
 /// A token that is renewed each time it is about to expire, for five years.
 async fn five_years(server: &SmtpServer, retention: &str) -> Town {
     let file = |expires: &str, people: &[&str]| {
@@ -233,6 +243,12 @@ async fn five_years(server: &SmtpServer, retention: &str) -> Town {
         at("2026-11-25T09:00:00Z"),
     )
     .await;
+    let mut tx = town.store().begin().await.unwrap();
+    let acted = ["user:marie", "web:c.martin"].map(|who| (who, act()));
+    for (who, entry) in acted {
+        tx.journal(who, &[entry], town.now).await.unwrap();
+    }
+    tx.commit().await.unwrap();
     for (expires, year) in [
         ("2028-09-01", 2027),
         ("2030-03-01", 2028),
@@ -318,6 +334,13 @@ async fn after_their_time_texts_are_cleared_and_people_become_pseudonyms() {
     );
     // Who left is named nowhere; who stays is still told.
     let journal = store.history(None, 10_000).await.unwrap();
+    let acted: Vec<&str> = journal
+        .iter()
+        .filter(|e| e.what == "snoozed")
+        .map(|e| e.who.as_str())
+        .collect();
+    assert_eq!(acted.len(), 2);
+    assert!(acted.contains(&"user:forgotten") && acted.contains(&"web:forgotten"));
     assert!(!format!("{journal:?}").contains("ancien@"), "{journal:?}");
     assert!(
         journal

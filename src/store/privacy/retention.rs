@@ -133,13 +133,16 @@ impl Tx {
                 .collect::<Result<_>>()?;
             done += self.write_texts(update, &rows, &masked).await?;
         }
-        done += sqlx::query(
-            "UPDATE journal SET who = 'user:forgotten' WHERE at < $1 AND who LIKE 'user:%' AND who <> 'user:forgotten'",
-        )
-        .bind(seconds(before))
-        .execute(&mut *self.inner)
-        .await?
-        .rows_affected();
+        for way in ["user", "web"] {
+            done += sqlx::query(
+                "UPDATE journal SET who = $2 || 'forgotten' WHERE at < $1 AND who LIKE $2 || '%' AND who <> $2 || 'forgotten'",
+            )
+            .bind(seconds(before))
+            .bind(format!("{way}:"))
+            .execute(&mut *self.inner)
+            .await?
+            .rows_affected();
+        }
         done += sqlx::query(
             "UPDATE journal SET who = 'recipient:forgotten' WHERE at < $1 AND who LIKE 'recipient:%@%'",
         )

@@ -128,7 +128,7 @@ async fn log_out(State(live): State<Live>, headers: HeaderMap, body: Bytes) -> R
         && let Some(visitor) = of_session(&site, &live, &headers).await
     {
         let csrf = visitor.csrf.unwrap_or_default();
-        if let Err(refusal) = origin::check(&site, &headers, &csrf, &body) {
+        if let Some(refusal) = origin::refusal(&site, &headers, &csrf, &body) {
             return refusal;
         }
         if let Some(name) = live.porter.sessions().close(&key) {

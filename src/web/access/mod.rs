@@ -66,6 +66,10 @@ impl Visitor {
 
     /// Before anything is done by a form: an operator, from a page of ours, with the token of
     /// their own session in the form. Answers whom the journal names.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is the whole answer, and goes straight to whoever asked"
+    )]
     pub(in crate::web) fn acts(
         &self,
         site: &Site,
@@ -81,8 +85,10 @@ impl Visitor {
                 ),
             ));
         };
-        origin::check(site, headers, csrf, body)?;
-        Ok(Who::Web(name.clone()))
+        match origin::refusal(site, headers, csrf, body) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Who::Web(name.clone())),
+        }
     }
 }
 

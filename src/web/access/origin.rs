@@ -17,20 +17,20 @@ use crate::web::answer::plain;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses a form that is not of a page of this visitor.
-pub(super) fn check(
+/// The refusal of a form that is not of a page of this visitor; `None`: it is.
+pub(super) fn refusal(
     site: &Site,
     headers: &HeaderMap,
     csrf: &str,
     body: &[u8],
-) -> Result<(), Response> {
+) -> Option<Response> {
     if !is_from_here(site, headers) {
-        return Err(elsewhere());
+        return Some(elsewhere());
     }
     let mut sent = form_urlencoded::parse(body).filter(|(name, _)| name == "csrf");
     match (sent.next(), sent.next()) {
-        (Some((_, token)), None) if is_same(&token, csrf) => Ok(()),
-        _ => Err(plain(
+        (Some((_, token)), None) if is_same(&token, csrf) => None,
+        _ => Some(plain(
             StatusCode::FORBIDDEN,
             &text!(
                 "This form is no longer valid; nothing was changed. Please load the page again.",
