@@ -11,7 +11,7 @@ use super::links::{CAMILLE, Place, TECH};
 use crate::support::browser::{Browser, ENTER, SHIFT, TAB};
 
 /// The contrast of every text with what it stands on, as the browser shows them: the worst one.
-const WORST_CONTRAST: &str = "
+pub(super) const WORST_CONTRAST: &str = "
     const parts = c => c.match(/[\\d.]+/g).map(Number);
     const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
     const light = c => { const [r, g, b] = parts(c); return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b); };

@@ -2,6 +2,7 @@
 //! login, by a session, by a program's password, by a proxy's header.
 
 mod basic;
+mod chromium;
 mod forms;
 mod hashing;
 mod headers;
