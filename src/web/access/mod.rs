@@ -165,7 +165,7 @@ async fn identify(parts: &Parts, live: &Live) -> Result<Visitor, Response> {
     if auth.loopback && local::is_of_this_machine(&site, parts) {
         return Ok(Visitor::nameless());
     }
-    Err(shut::with_login(auth, parts))
+    Err(shut::with_login(&site, auth, parts))
 }
 
 /// The visitor whom a session names.

@@ -264,3 +264,53 @@ async fn hash(password: &Password) -> Option<PasswordHash> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password() -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(b"correct horse battery staple".to_vec())
+    }
+
+    #[tokio::test]
+    async fn some_wait_for_a_bench_and_the_next_is_told_to_come_again() {
+        let porter = Porter::default();
+        let benches = Arc::clone(&porter.0.benches);
+        let all = u32::try_from(BENCHES).unwrap();
+        let taken = benches.acquire_many_owned(all).await.unwrap();
+        let waiting: Vec<_> = (0..WAITING)
+            .map(|_| {
+                let porter = porter.clone();
+                tokio::spawn(async move { porter.fits(NOBODYS.clone(), password()).await })
+            })
+            .collect();
+        while porter.0.waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(porter.fits(NOBODYS.clone(), password()).await, None);
+        drop(taken);
+        for one in waiting {
+            assert_eq!(one.await.unwrap(), Some(false));
+        }
+        assert_eq!(porter.0.waiting.available_permits(), WAITING);
+        assert_eq!(porter.0.benches.available_permits(), BENCHES);
+    }
+
+    #[test]
+    fn a_seal_is_of_one_purpose_one_process_and_these_parts_alone() {
+        let porter = Porter::default();
+        let seal = porter.seal("a", &[b"bc", b"d"]);
+        assert_eq!(seal, porter.seal("a", &[b"bc", b"d"]));
+        for (purpose, parts) in [
+            ("b", &[&b"bc"[..], b"d"][..]),
+            ("a", &[b"b", b"cd"]),
+            ("a", &[b"bcd"]),
+            ("ab", &[b"c", b"d"]),
+            ("a", &[b"bc", b"d", b""]),
+        ] {
+            assert_ne!(seal, porter.seal(purpose, parts), "{purpose} {parts:?}");
+        }
+        assert_ne!(seal, Porter::default().seal("a", &[b"bc", b"d"]));
+    }
+}

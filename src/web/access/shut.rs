@@ -15,7 +15,9 @@ use crate::web::answer::plain;
 
 /// Where nobody can log in: what to configure.
 pub(super) fn without_login(site: &Site, parts: &Parts) -> Response {
-    let said = if site.door.is_at_home && local::is_from_this_machine(parts) {
+    let door = &site.door;
+    let is_near = door.is_at_home && local::is_from_this_machine(parts);
+    let said = if door.auth.is_none() && is_near {
         text!(
             "These pages are shut: a request by way of a proxy, or under a public address, needs a login, and [web.auth] in the configuration names nobody. On this machine, without [web] public_url, they can be looked at; with it, [web.auth] loopback = true permits that.",
             "Ces pages sont fermées : une demande passée par un mandataire, ou sous une adresse publique, exige une connexion, et [web.auth] dans la configuration ne nomme personne. Depuis cette machine, sans [web] public_url, elles se consultent ; avec, [web.auth] loopback = true le permet."
@@ -30,7 +32,10 @@ pub(super) fn without_login(site: &Site, parts: &Parts) -> Response {
 }
 
 /// Where there is a login: the way to it for a browser, the challenge for a program.
-pub(super) fn with_login(auth: &WebAuth, parts: &Parts) -> Response {
+pub(super) fn with_login(site: &Site, auth: &WebAuth, parts: &Parts) -> Response {
+    if auth.users.is_empty() && auth.proxy.is_none() {
+        return without_login(site, parts);
+    }
     if auth.users.is_empty() {
         return plain(
             StatusCode::FORBIDDEN,

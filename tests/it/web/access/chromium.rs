@@ -31,7 +31,11 @@ async fn a_person_logs_in_and_out_by_the_keyboard_and_nobody_does_it_for_them() 
         assert_eq!(browser.focus(), "name");
         browser.press(&["c.martin", TAB, "wrong", ENTER]);
         browser.wait_for("#error");
-        assert!(browser.text().contains("The name or the password is wrong."));
+        assert!(
+            browser
+                .text()
+                .contains("The name or the password is wrong.")
+        );
         let typed = "return document.querySelector('#name').value + '/' + document.querySelector('#password').value";
         assert_eq!(browser.script(typed), "c.martin/");
         browser.script("document.querySelector('#password').focus()");

@@ -5,6 +5,14 @@ use crate::support::http_client::Reply;
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// What every answer carries, whatever was asked.
+pub(super) fn is_hardened(what: &str, reply: &Reply) {
+    let referrer = reply.header("referrer-policy").unwrap_or_default();
+    let known = ["no-referrer", "same-origin"];
+    assert!(known.contains(&referrer), "{what}: {referrer}");
+    check(what, reply, referrer);
+}
+
 /// What every answer carries; of the pages behind the login only the origin may be told, and
 /// that to themselves alone.
 fn check(what: &str, reply: &Reply, referrer: &str) {

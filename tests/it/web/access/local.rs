@@ -98,7 +98,9 @@ async fn where_a_public_address_announces_a_proxy_nobody_is_local_unless_the_fil
         (Client::of(&server).under("jetons.ville.example"), "name"),
         (Client::of(&server).with("X-Forwarded-For", "::1"), "header"),
     ] {
-        assert_eq!(client.get("/").await.status, 403, "{what}");
+        let page = client.get("/").await;
+        assert_eq!(page.status, 403, "{what}");
+        assert!(page.body.contains("only this machine"), "{what}: {page:?}");
     }
 
     // With users everybody logs in, this machine too.

@@ -8,13 +8,18 @@ use jetond::web::Limits;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use super::headers::is_hardened;
 use super::{Client, PASSWORD, serving, site_at, users};
 use crate::support::http_client::{heard, talk};
 use crate::support::program::{Program, Running};
 use crate::web::{Server, own_address};
 
 /// Every address that is answered, and some below and beside them.
-const PATHS: [&str; 46] = [
+const PATHS: [&str; 50] = [
+    "/clients.csv",
+    "/recipients.csv",
+    "/tokens/",
+    "/tokens/%00",
     "/",
     "/tokens",
     "/tokens.csv",
@@ -147,10 +152,12 @@ async fn odd_methods_and_paths_get_a_proper_status_inside_and_outside() {
         for method in METHODS {
             let reply = outside.ask(method, path, "").await;
             assert!(is_proper(reply.status), "{method} {path}: {reply:?}");
+            is_hardened(&format!("{method} {path}"), &reply);
             let is_shown = reply.status == 200 || reply.body.contains("<h1");
             assert!(!is_shown || is_public, "{method} {path} is open: {reply:?}");
             let reply = inside.ask(method, path, "").await;
             assert!(is_proper(reply.status), "{method} {path}: {reply:?}");
+            is_hardened(&format!("{method} {path} inside"), &reply);
             if method == "HEAD" {
                 assert_eq!(reply.body, "", "{path}");
             }
