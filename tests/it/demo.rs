@@ -1,6 +1,9 @@
 //! `demo`, the first thing that anybody runs.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
+use std::process::Stdio;
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -78,4 +81,34 @@ fn the_demo_never_touches_a_directory_that_is_not_its_own() {
         std::fs::read_to_string(mine.join("life/diary.txt")).unwrap(),
         "dear diary"
     );
+}
+
+#[test]
+fn the_demo_says_where_its_dashboard_is_and_answers_there() {
+    let dir = TempDir::new().unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_jetond"))
+        .current_dir(dir.path())
+        .env("LC_ALL", "en_GB.UTF-8")
+        .arg("demo")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = said
+        .find_map(|line| {
+            let line = line.unwrap();
+            let (_, rest) = line.split_once("http://")?;
+            rest.split_once('/').map(|(address, _)| address.to_owned())
+        })
+        .unwrap();
+    let mut page = String::new();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    stream.read_to_string(&mut page).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+    assert!(page.contains("Marchés publics"), "{page}");
 }

@@ -2,7 +2,9 @@
 
 mod access;
 mod chromium;
+mod forecast;
 pub(crate) mod links;
+mod overview;
 mod real;
 mod room;
 pub(crate) mod run;

@@ -57,15 +57,20 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     async fn say(&mut self, text: &Text) -> Result<(), Failure> {
+        self.say_at_once(text)?;
+        if self.paced && !self.out.json {
+            tokio::time::sleep(BREATH).await;
+        }
+        Ok(())
+    }
+
+    fn say_at_once(&mut self, text: &Text) -> Result<(), Failure> {
         if self.out.json {
             self.out.note(text);
             return Ok(());
         }
         self.out.say(text)?;
         self.out.flush()?;
-        if self.paced {
-            tokio::time::sleep(BREATH).await;
-        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Samples dated around today: every urgency, a digest, an editor's client. The real daemon
 //! works on them as it will on the tokens of a town.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
@@ -66,7 +67,16 @@ recipients = [
 ]"#;
 const CLIENT: &str = "client = \"mairie-x\"";
 
-fn config(today: NaiveDate) -> String {
+/// The port that the dashboard has when it is free.
+const PORT: u16 = 8080;
+
+/// A port of this machine that nobody listens on.
+fn free_port() -> std::io::Result<u16> {
+    let taken = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr();
+    taken(PORT).or_else(|_| taken(0)).map(|a| a.port())
+}
+
+fn config(today: NaiveDate, port: Option<u16>) -> String {
     let mut toml = String::from(
         r#"# Samples of `jetond demo`, dated around the day of the demo.
 timezone     = "Europe/Paris"
@@ -91,6 +101,9 @@ contact    = "dsi@mairie-x.example"
 recipients = [{ email = "dgs@mairie-x.example", name = "Dominique Girard", role = "demandeur" }]
 "#,
     );
+    if let Some(port) = port {
+        toml += &format!("\n[web]\nlisten = \"127.0.0.1:{port}\"\n");
+    }
     for (id, name, days, datapass_id, rest) in SAMPLES {
         let n = Days::new(days.unsigned_abs());
         let expires = if days < 0 {
@@ -109,7 +122,9 @@ recipients = [{ email = "dgs@mairie-x.example", name = "Dominique Girard", role 
 pub(super) async fn show(dir: &Path, once: bool, stage: &mut Stage<'_>) -> Result<Exit, Failure> {
     let now = clock::now();
     let today = now.with_timezone(&chrono_tz::Europe::Paris).date_naive();
-    let config = write_config(dir, &config(today), now)?;
+    // One pass needs no dashboard.
+    let port = if once { None } else { free_port().ok() };
+    let config = write_config(dir, &config(today, port), now)?;
     let (file, outbox) = (config.file.clone(), dir.join("outbox"));
     let (shown, outbox) = (
         dir.join("config.toml").display().to_string(),
@@ -155,11 +170,22 @@ async fn watch(
     stage: &mut Stage<'_>,
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
-    stage
-        .say(&text!("It runs until Ctrl-C.", "Il tourne jusqu’à Ctrl-C."))
-        .await?;
     crate::cli::logging::start();
-    match daemon::run(config, file, signals, || ()).await? {
+    let mut said = Ok(());
+    let at = config.web.listen;
+    let ended = daemon::run(config, file, signals, || {
+        if let Some(at) = at {
+            said = stage.say_at_once(&text!(
+                "\nIts dashboard: open http://{at}/ in a browser.",
+                "\nSon tableau de bord : ouvrir http://{at}/ dans un navigateur."
+            ));
+        }
+        let until = text!("It runs until Ctrl-C.", "Il tourne jusqu’à Ctrl-C.");
+        said = std::mem::replace(&mut said, Ok(())).and(stage.say_at_once(&until));
+    })
+    .await?;
+    said?;
+    match ended {
         Ended::Asked => Ok(Exit::Done),
         Ended::LoopDied(why) => Err(Failure::unexpected(&why)),
     }

@@ -25,7 +25,7 @@ use crate::web::Site;
 const DAYS: u64 = 14;
 
 /// Entries of a day that are named.
-const NAMED: usize = 5;
+const NAMED: usize = 3;
 
 /// Finding out takes at most a twentieth of the time.
 const REST: u32 = 19;
@@ -144,7 +144,7 @@ impl Forecasts {
         };
         if starts {
             let (of, site) = (self.clone(), Arc::clone(site));
-            tokio::spawn(async move { of.find_out(site, change, now).await });
+            tokio::spawn(of.find_out(site, change, now));
         }
         if waits {
             let _late = tokio::time::timeout(PATIENCE, done).await;
@@ -152,9 +152,15 @@ impl Forecasts {
         self.0.state.lock().expect("no holder panics").seen()
     }
 
-    async fn find_out(&self, site: Arc<Site>, change: Change, now: DateTime<Utc>) {
+    async fn find_out(self, site: Arc<Site>, change: Change, now: DateTime<Utc>) {
         let began = Instant::now();
-        let found = Forecast::of(&site, now).await;
+        let of = Arc::clone(&site);
+        // In a task of its own: whatever becomes of it, another one may follow.
+        let found = tokio::spawn(async move { Forecast::of(&of, now).await }).await;
+        let found = match found {
+            Ok(found) => found.map_err(|e| e.to_string()),
+            Err(e) => Err(e.to_string()),
+        };
         let took = began.elapsed();
         let mut state = self.0.state.lock().expect("no holder panics");
         state.running = false;

@@ -14,6 +14,7 @@ use crate::health::{Checkup, Ill};
 use crate::store::board::home::Spoken;
 use crate::store::outbox::MailState;
 use crate::store::record::Token;
+use crate::web::board::Ask;
 use crate::web::board::home::picture::Picture;
 use crate::web::board::home::standing::{Group, Standing};
 use crate::web::board::phrases::{day, left, segment};
@@ -72,11 +73,13 @@ fn unanswered(spoken: &[Spoken], now: DateTime<Utc>) -> impl Iterator<Item = &Sp
 pub(in crate::web::board) fn items(
     picture: &Picture,
     checkup: Option<&Checkup>,
-    (calendar, lang, now): (&Calendar, Lang, DateTime<Utc>),
+    ask: &Ask,
 ) -> Vec<Item> {
+    let (lang, now) = (ask.lang, ask.now);
     let list = List {
         picture,
-        calendar,
+        calendar: ask.calendar(),
+        confirm: if ask.visitor.may_act() { "/renew" } else { "" },
         lang,
         now,
     };
@@ -127,6 +130,8 @@ fn place(ill: &Ill) -> &'static str {
 struct List<'a> {
     picture: &'a Picture,
     calendar: &'a Calendar,
+    /// Where a declared renewal is confirmed, from the token's page; nowhere for who only looks.
+    confirm: &'static str,
     lang: Lang,
     now: DateTime<Utc>,
 }
@@ -224,7 +229,7 @@ impl List<'_> {
                     "{who} declared on {on} that it is renewed: check it, and confirm with the new date",
                     "{who} a déclaré le {on} qu’il est renouvelé : vérifier, puis confirmer avec la nouvelle date"
                 );
-                Some(self.about(token, "warn", &words, "/renew"))
+                Some(self.about(token, "warn", &words, self.confirm))
             })
             .collect()
     }

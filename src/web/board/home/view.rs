@@ -31,6 +31,8 @@ pub(super) struct View {
     most: u32,
     total: Tally,
     months: Vec<MonthBar>,
+    /// Whether there is no room for a count over every month.
+    crowded: bool,
 }
 
 /// How the watch itself does.
@@ -125,13 +127,14 @@ impl View {
     ) -> Self {
         let (calendar, lang, now) = (ask.calendar(), ask.lang, ask.now);
         let most = picture.days.iter().map(|(_, t)| t.all()).max().unwrap_or(0);
+        let months = month_bars(picture, ask);
         Self {
             watch: WatchView::of(ask, checkup),
             tiles: Group::ALL
                 .iter()
                 .map(|of| tile(*of, picture, lang))
                 .collect(),
-            todo: todo::items(picture, checkup, (calendar, lang, now)),
+            todo: todo::items(picture, checkup, ask),
             chart: Chart::of(&picture.lanes, calendar, lang, now),
             active: picture.count(Group::Active),
             forecast: ForecastView::of(forecast, ask),
@@ -146,7 +149,8 @@ impl View {
                     broken_off: sum.broken_off + t.broken_off,
                     lost: sum.lost + t.lost,
                 }),
-            months: month_bars(picture, ask),
+            crowded: months.iter().any(|m| m.count >= 1000),
+            months,
         }
     }
 }
