@@ -143,6 +143,12 @@ pub const KEYS: &[Key] = &[
     free("web.auth.proxy", "header", "\"X-Remote-User\"", "the header with the name; the proxy must strip it from what it receives", "l’en-tête qui porte le nom ; le mandataire doit l’ôter de ce qu’il reçoit"),
     free("web.auth.proxy", "from", "[\"127.0.0.1\", \"10.0.0.0/8\"]", "where its connections come from; elsewhere the header counts for nothing", "d’où viennent ses connexions ; d’ailleurs, l’en-tête ne compte pas"),
     set("web.auth.proxy", "operators", "[]", "who acts; the others look", "qui agit ; les autres consultent"),
+    set("web.metrics", "tokens", "true", "whether /metrics shows each token", "si /metrics montre chaque jeton"),
+    set("web.metrics", "max_tokens", "10000", "tokens at most that it shows: the nearest to expiry", "jetons qu’il montre au plus : les plus proches de l’expiration"),
+    free("web.metrics", "token", "{ credential = \"metrics.token\" }", "where the secret is by which a program asks for /metrics and /readyz (Authorization: Bearer)", "où est le secret par lequel un programme demande /metrics et /readyz (Authorization: Bearer)"),
+    free("web.metrics.token", "credential", "\"metrics.token\"", "a systemd credential", "un credential systemd"),
+    free("web.metrics.token", "file", "\"metrics.token\"", "a file that only its owner may read", "un fichier lisible de son seul propriétaire"),
+    free("web.metrics.token", "env", "\"JETOND_METRICS_TOKEN\"", "an environment variable", "une variable d’environnement"),
     free("datapass", "secrets", "[{ credential = \"datapass.secret\" }]", "where the secrets are that sign Data Pass's webhooks: one, or two while one takes the other's place", "où sont les secrets qui signent les webhooks de Data Pass : un, ou deux pendant que l’un remplace l’autre"),
     set("datapass", "on_approve", "\"ask\"", "what an approval does: ask (a note asks for the renewal) or renew", "ce que fait une validation : ask (une note demande le renouvellement) ou renew"),
     free("datapass.secrets", "credential", "\"datapass.secret\"", "a systemd credential", "un credential systemd"),
@@ -225,7 +231,7 @@ pub(super) fn tables_in(table: &str) -> &'static [&'static str] {
             "token",
         ],
         "mail" => &["smtp"],
-        "web" => &["auth"],
+        "web" => &["auth", "metrics"],
         _ => &[],
     }
 }
@@ -255,8 +261,10 @@ pub(super) fn single_tables() -> impl Iterator<Item = &'static str> {
 
 /// A key of this name in one of the other tables that stand once in a file.
 pub(super) fn elsewhere(table: &str, name: &str) -> Option<&'static Key> {
+    // Whoever writes `[[tokens]]` does not mean these.
+    let unlikely = ["mail.smtp.timeouts", "web.metrics"];
     single_tables()
-        .filter(|t| *t != table && *t != "mail.smtp.timeouts")
+        .filter(|t| *t != table && !unlikely.contains(t))
         .find_map(|t| find(t, name))
 }
 

@@ -30,6 +30,7 @@ mod tokens;
 mod values;
 mod web;
 mod web_auth;
+mod web_metrics;
 
 pub use diagnostic::{Diagnostic, DiagnosticRow, Place, Severity};
 pub use draw::{Colour, draw};
@@ -330,6 +331,8 @@ pub struct Web {
     pub public_url: Option<PublicUrl>,
     /// Further names that a request may ask for.
     pub hosts: Vec<String>,
+    /// What monitoring is shown, and how it asks.
+    pub metrics: Metrics,
     /// Who may come in; `None`: this machine alone, to look.
     pub auth: Option<WebAuth>,
 }
@@ -383,6 +386,17 @@ pub struct TrustedProxy {
     pub from: Vec<Network>,
     /// Who is an operator; everybody else is a viewer.
     pub operators: Vec<String>,
+}
+
+/// What `/metrics` shows, and how a program asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// Whether each active token has a series of its own.
+    pub tokens: bool,
+    /// How many tokens at most have one; the nearest to their expiry.
+    pub max_tokens: u32,
+    /// Where the secret is that a program shows instead of a login.
+    pub token: Option<SecretSource>,
 }
 
 /// What is done with Data Pass's webhooks.

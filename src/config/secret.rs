@@ -259,6 +259,19 @@ pub(super) const WEB_USER: Asked = Asked {
     },
 };
 
+/// `web.metrics.token`.
+pub(super) const METRICS: Asked = Asked {
+    table: "web.metrics.token",
+    name: "token",
+    example: "metrics.token",
+    message: || {
+        text!(
+            "a secret must not stand in this file",
+            "un secret n’a pas sa place dans ce fichier"
+        )
+    },
+};
+
 /// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`. Whatever else is written
 /// may be the secret itself: it is hidden from every excerpt and never repeated.
 pub(super) fn source(

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::config::diagnostic::Report;
 use crate::config::reader::Table;
 use crate::config::values::host;
-use crate::config::{Web, web_auth};
+use crate::config::{Web, web_auth, web_metrics};
 use crate::domain::language::{Invalid, text};
 use crate::domain::public_url::PublicUrl;
 
@@ -59,6 +59,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> W
             web.hosts.extend(item.parsed(report, host));
         }
     }
+    web.metrics = web_metrics::read(&table, directory, report);
     web.auth = web_auth::read(&table, directory, report);
     web_auth::warn_of_shut_pages(&table, &web, report);
     web

@@ -5,6 +5,7 @@
 mod datapass;
 mod domain;
 mod imported;
+mod metrics;
 mod online;
 mod reach;
 mod record;
@@ -175,6 +176,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
 
     findings.extend(web::look(config));
     findings.extend(datapass::look(config));
+    findings.extend(metrics::look(config));
 
     let exit = findings
         .iter()

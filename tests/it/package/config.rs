@@ -117,6 +117,7 @@ fn it_names_every_setting() {
         let is_inner = key.table.starts_with("mail.smtp.")
             || key.table.starts_with("web.auth.")
             || key.table.starts_with("notify.")
+            || key.table.starts_with("web.metrics.")
             || ["datapass.secrets", "mail.bounces", "heartbeat.url"].contains(&key.table);
         let is_there = config.lines().any(|l| {
             let l = l.trim_start_matches("# ");
