@@ -5,6 +5,7 @@ pub mod gate;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ use crate::delivery::transport::Way;
 use crate::domain::address::Address;
 use crate::domain::datapass::merge::OnApprove;
 use crate::health::Bulletin;
+use crate::health::pulse::Loops;
+use crate::meter::Meter;
 use crate::renewal::datapass::Rules;
 use crate::renewal::import::House;
 use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
@@ -135,6 +138,9 @@ pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site 
         store: clerk.store.clone(),
         reader: clerk.store.clone(),
         bulletin: Bulletin::default(),
+        meter: Meter::default(),
+        loops: Loops::new(Duration::ZERO, Duration::ZERO),
+        metrics: config.web.metrics.clone(),
         desk: clerk.desk.clone(),
         templates: Arc::new(templates(config).unwrap_or_else(|_| Templates::built_in())),
         public_url: config.web.public_url.clone(),

@@ -4,6 +4,7 @@
 //! the notes to the contact all ask here. Nothing is decided or written here.
 
 pub mod pulse;
+pub mod ready;
 
 use std::sync::{Arc, RwLock};
 
@@ -157,6 +158,20 @@ impl Ill {
     pub fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
+
+    /// Every word of [`Ill::word`].
+    pub const WORDS: [&str; 10] = [
+        "passes",
+        "deliveries",
+        "relay",
+        "uncovered",
+        "disk",
+        "unread",
+        "clock",
+        "storm",
+        "out_of_reach",
+        "bounces",
+    ];
 
     /// The word for programs.
     pub fn word(&self) -> &'static str {

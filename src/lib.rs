@@ -17,20 +17,21 @@
 //! - [`meter`]: what delivery and the daemon measure, in memory. *(domain, store)*
 //! - [`delivery`]: claim a mail, compose it, send it, record what became of it. *(config, domain,
 //!   meter, store; its part `compose`, which only turns facts into bytes: domain)*
-//! - [`health`]: whether the watch is well, by promise 1. *(domain, store)*
+//! - [`health`]: whether the watch is well, by promise 1. *(domain, meter, store)*
 //! - [`systemd`]: what the service manager is told. *(nothing)*
-//! - [`heartbeat`]: tells a monitor elsewhere after each pass. *(config, health, http)*
+//! - [`heartbeat`]: tells a monitor elsewhere after each pass. *(config, health, http, meter)*
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
 //! - [`tell`]: what the watch tells by itself: alarms, the weekly report. *(delivery, domain,
 //!   health, simulate, store, tick)*
 //! - [`web`]: what is answered over HTTP: the shell that bounds every request, the dashboard, the
-//!   pages behind the links of mails, Data Pass's webhooks. *(config, delivery, domain, health,
-//!   renewal, simulate, store, tick, words)*
+//!   pages behind the links of mails, Data Pass's webhooks, monitoring. *(config, delivery, domain,
+//!   health, meter, renewal, simulate, store, tick,
+//!   words)*
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
-//!   health, renewal, store, tell, tick, tidy, web)*
+//!   health, meter, renewal, store, tell, tick, tidy, web)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
-//!   health, heartbeat, renewal, store, systemd, web)*
+//!   health, heartbeat, meter, renewal, store, systemd, web)*
 //! - [`cli`]: one file per command group. *(all of the above)*
 //!
 //! Where to start: [`domain::schedule`] decides what is due, [`tick::Planner::tick`] writes it
@@ -54,7 +55,7 @@
 //! 9. No clogging: every mail that is taken up leaves the queue or gets a later time.
 //! 10. A bad file changes nothing: it is refused whole, and a running daemon keeps the old one.
 //! 11. Cost follows the work: a tick reads what is due, not what is stored.
-//! 12. It says when it is ill: health and heartbeat depend on promise 1, not on the
+//! 12. It says when it is ill: health, metrics and heartbeat depend on promise 1, not on the
 //!     process being alive.
 
 pub mod domain;
@@ -74,6 +75,7 @@ pub mod tick;
 pub mod tidy;
 
 pub mod http;
+
 pub mod meter;
 
 pub mod delivery;

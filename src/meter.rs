@@ -161,6 +161,7 @@ struct Counts {
     /// When delivery last looked well, and when it last had an outcome; seconds.
     delivered: AtomicI64,
     outcome: AtomicI64,
+    pass: Mutex<Option<Mark>>,
     reload: Mutex<Option<Mark>>,
     heartbeat: Mutex<Option<Mark>>,
 }
@@ -177,6 +178,7 @@ impl Default for Meter {
             latenesses: Histogram::new(&LATENESSES),
             delivered: AtomicI64::new(NEVER),
             outcome: AtomicI64::new(NEVER),
+            pass: Mutex::default(),
             reload: Mutex::default(),
             heartbeat: Mutex::default(),
         }))
@@ -205,6 +207,11 @@ impl Meter {
     /// The delivery loop has looked, and its step ended well.
     pub fn delivered(&self, now: DateTime<Utc>) {
         self.0.delivered.store(now.timestamp(), Ordering::Relaxed);
+    }
+
+    /// A pass of the tick loop has ended; well: what it did is on record.
+    pub fn passed(&self, at: DateTime<Utc>, ended: Ended) {
+        *self.0.pass.lock().expect("no holder panics") = Some(Mark { at, ended });
     }
 
     /// A configuration was read: at the start, or at a reload.
@@ -243,6 +250,11 @@ impl Meter {
         let read = |at: &AtomicI64| at.load(Ordering::Relaxed);
         let last = read(&self.0.delivered).max(read(&self.0.outcome));
         (last != NEVER).then(|| DateTime::from_timestamp(last, 0))?
+    }
+
+    /// The last pass of this process.
+    pub fn last_pass(&self) -> Option<Mark> {
+        *self.0.pass.lock().expect("no holder panics")
     }
 
     /// The last reading of a configuration.

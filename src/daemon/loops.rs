@@ -14,6 +14,7 @@ use crate::clock;
 use crate::daemon::{Shared, status};
 use crate::health::Checkup;
 use crate::heartbeat::Pulse;
+use crate::meter::Ended;
 use crate::store::error::StoreError;
 use crate::systemd;
 
@@ -33,6 +34,7 @@ pub(super) async fn tick_loop(shared: Arc<Shared>) {
         shared.watch.clock(passed.hold);
         let said = ticked.as_ref().map(drop).map_err(ToString::to_string);
         let is_good = ticked.is_ok();
+        shared.showing.meter.passed(now, Ended::of(&ticked));
         shared.watch.pass(said, now);
         match ticked {
             Ok(done) => {
@@ -58,7 +60,7 @@ pub(super) async fn tick_loop(shared: Arc<Shared>) {
             && (is_good || !found.ills.is_empty())
         {
             let pulse = Pulse::of(&found.ills, now);
-            shared.beats.leave(heartbeat, pulse);
+            shared.beats.leave(heartbeat, pulse, now);
         }
         let uncovered = found.vitals.as_ref().map(|v| v.uncovered.len());
         tracing::debug!(ills = found.ills.len(), uncovered, "a pass");
@@ -107,11 +109,12 @@ pub(super) async fn delivery_loop(shared: Arc<Shared>) {
         match stepped {
             // There may be more: look again at once, at the time that it is then.
             Ok(step) if step.claimed > 0 => {
+                shared.showing.meter.delivered(now);
                 // What waited for one of these mails is taken up by a tick.
                 shared.tick_hint.notify_one();
                 continue;
             }
-            Ok(_) => {}
+            Ok(_) => shared.showing.meter.delivered(now),
             Err(e) => {
                 shared.watch.no_room(&e, now);
                 tracing::error!(error = %e, "a delivery failed; it is tried again");

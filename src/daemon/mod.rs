@@ -32,6 +32,7 @@ use crate::domain::language::text;
 use crate::health::Bulletin;
 use crate::health::pulse::Loops;
 use crate::heartbeat::{Beats, Pinger};
+use crate::meter::{self, Meter};
 use crate::renewal::reconcile::Brake;
 use crate::store::Store;
 use crate::systemd;
@@ -86,7 +87,6 @@ struct Shared {
     mail_hint: Notify,
     gate: Gate,
     watch: Watch,
-    loops: Loops,
     /// Counts the configurations that were in force.
     generation: AtomicU64,
     /// Counts the reloads that were answered.
@@ -115,7 +115,13 @@ impl Shared {
         self.web
             .switch(self.showing.site(config, rig.sender.clerk()));
         *self.rig.lock().expect("no loop panics with the rig") = Arc::new(rig);
-        self.loops.delivery.allow(pulse::longest_wait(config));
+        self.showing
+            .loops
+            .delivery
+            .allow(pulse::longest_wait(config));
+        if config.heartbeat.is_none() {
+            self.showing.meter.forget_heartbeat();
+        }
         self.watch.forget();
         self.generation.fetch_add(1, Ordering::AcqRel) + 1
     }
@@ -130,6 +136,8 @@ impl Shared {
 struct Showing {
     reader: Store,
     bulletin: Bulletin,
+    meter: Meter,
+    loops: Loops,
 }
 
 impl Showing {
@@ -137,6 +145,8 @@ impl Showing {
         Site {
             reader: self.reader.clone(),
             bulletin: self.bulletin.clone(),
+            meter: self.meter.clone(),
+            loops: self.loops.clone(),
             ..app::site(config, clerk, clock::now)
         }
     }
@@ -170,7 +180,10 @@ async fn stand_up(config: &Config, stopping: &CancellationToken) -> Result<Stand
     let showing = Showing {
         reader,
         bulletin: Bulletin::default(),
+        meter: rig.sender.meter().clone(),
+        loops: pulse::begin(config),
     };
+    showing.meter.reloaded(now, meter::Ended::Well);
     let report = app::take_over(config, &sending.store, Brake::Keep, now).await?;
     if !report.kept.is_empty() {
         tracing::error!(
@@ -213,12 +226,11 @@ pub async fn run(
         mail_hint: Notify::new(),
         gate,
         watch: Watch::default(),
-        loops: pulse::begin(&config),
         generation: AtomicU64::new(0),
         answers: AtomicU64::new(0),
         passed: published::Sender::new(0),
         reloaded: Mutex::default(),
-        beats: Beats::start(Pinger::default(), stopping.clone()),
+        beats: Beats::start(Pinger::default(), showing.meter.clone(), stopping.clone()),
         web: live.clone(),
         showing,
         stopping: stopping.clone(),
@@ -227,12 +239,20 @@ pub async fn run(
     systemd::status(begun.in_lang(config.language));
     let mut ticking = tokio::spawn({
         let shared = Arc::clone(&shared);
-        async move { shared.loops.tick.of(tick_loop(Arc::clone(&shared))).await }
+        async move {
+            shared
+                .showing
+                .loops
+                .tick
+                .of(tick_loop(Arc::clone(&shared)))
+                .await
+        }
     });
     let mut delivering = tokio::spawn({
         let shared = Arc::clone(&shared);
         async move {
             shared
+                .showing
                 .loops
                 .delivery
                 .of(delivery_loop(Arc::clone(&shared)))

@@ -52,7 +52,7 @@ pub(super) async fn follow(shared: &Shared) {
     let mut beat = tokio::time::interval(within / 3);
     loop {
         beat.tick().await;
-        let stuck = shared.loops.stuck();
+        let stuck = shared.showing.loops.stuck();
         match stuck {
             None => systemd::watchdog(),
             Some(which) if !known_stuck => {

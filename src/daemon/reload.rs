@@ -19,6 +19,7 @@ use crate::daemon::summary::{Answer, NextMail, summary};
 use crate::domain::address::mask_addresses;
 use crate::domain::language::{Lang, Text, text};
 use crate::health::Vitals;
+use crate::meter::Ended;
 use crate::renewal::reconcile::{Brake, Report};
 use crate::systemd;
 
@@ -55,6 +56,7 @@ pub(super) async fn reload(
             (None, Err(why))
         }
     };
+    shared.showing.meter.reloaded(now, Ended::of(&said));
     let reloaded = Reloaded { at: now, said };
     *shared.reloaded.lock().expect("no holder panics") = Some(reloaded.clone());
     let lang = config.as_ref().unwrap_or(old).language;

@@ -28,6 +28,7 @@ pub mod retry;
 pub mod schedule;
 pub mod sender_policy;
 pub mod stage;
+pub mod standing;
 pub mod storm;
 pub mod ticket;
 pub mod timekeeping;

@@ -18,6 +18,7 @@ use crate::config::{self, Beacon, Form, Heartbeat};
 use crate::health::Ill;
 use crate::http::header::{CONTENT_TYPE, HeaderValue};
 use crate::http::{Bounds, Client, Fault, Method, Names, Reach, Roots, StatusCode};
+use crate::meter::{Ended, Meter};
 
 /// A whole ping, from the name's resolution to the answer, takes no longer.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -213,7 +214,7 @@ fn request(mut url: Url, form: Option<Form>, pulse: &Pulse) -> Request {
 }
 
 /// What the tick loop hands over after a pass.
-type Beat = Option<(Heartbeat, Pulse)>;
+type Beat = Option<(Heartbeat, Pulse, DateTime<Utc>)>;
 
 /// Where the tick loop leaves the latest pulse. Leaving it never waits.
 #[derive(Debug)]
@@ -223,28 +224,33 @@ pub struct Beats {
 
 impl Beats {
     /// A place for pulses, and the task that sends them until `stopping`.
-    pub fn start(pinger: Pinger, stopping: CancellationToken) -> Self {
+    pub fn start(pinger: Pinger, meter: Meter, stopping: CancellationToken) -> Self {
         let (latest, beats) = watch::channel(None);
         tokio::spawn(async move {
-            stopping.run_until_cancelled(beat(pinger, beats)).await;
+            stopping
+                .run_until_cancelled(beat(pinger, meter, beats))
+                .await;
         });
         Self { latest }
     }
 
-    /// Leaves the pulse of a pass; an earlier one that has not been sent is forgotten.
-    pub fn leave(&self, heartbeat: &Heartbeat, pulse: Pulse) {
-        self.latest.send_replace(Some((heartbeat.clone(), pulse)));
+    /// Leaves the pulse of the pass at `now`; an earlier one that has not been sent is forgotten.
+    pub fn leave(&self, heartbeat: &Heartbeat, pulse: Pulse, now: DateTime<Utc>) {
+        let beat = (heartbeat.clone(), pulse, now);
+        self.latest.send_replace(Some(beat));
     }
 }
 
-async fn beat(pinger: Pinger, mut beats: watch::Receiver<Beat>) {
+async fn beat(pinger: Pinger, meter: Meter, mut beats: watch::Receiver<Beat>) {
     let mut failing = false;
     while beats.changed().await.is_ok() {
-        let Some((heartbeat, pulse)) = beats.borrow_and_update().clone() else {
+        let Some((heartbeat, pulse, at)) = beats.borrow_and_update().clone() else {
             continue;
         };
         let began = Instant::now();
-        match (pinger.ping(&heartbeat, &pulse).await, failing) {
+        let pinged = pinger.ping(&heartbeat, &pulse).await;
+        meter.heartbeat(at, Ended::of(&pinged));
+        match (pinged, failing) {
             (Ok(()), true) => {
                 failing = false;
                 tracing::info!("the heartbeat is heard again");

@@ -15,7 +15,7 @@ use crate::store::settle::NewNote;
 use crate::store::{Store, Tx, instant, seconds};
 
 /// When the last pass ended well.
-const LAST_PASS: &str = "last_pass";
+pub(super) const LAST_PASS: &str = "last_pass";
 /// The latest `now` of a pass.
 const MARK: &str = "clock_mark";
 /// Written by the daemon while it holds because the clock jumped ahead: since when, by how many

@@ -21,6 +21,7 @@ mod datapass;
 mod guard;
 mod links;
 mod listener;
+mod metrics;
 mod pace;
 mod pages;
 mod site;
@@ -73,6 +74,7 @@ pub fn router(live: Live) -> Router {
         .merge(access::routes())
         .merge(links::routes())
         .merge(datapass::routes())
+        .merge(metrics::routes())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
         .with_state(live)

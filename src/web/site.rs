@@ -8,16 +8,19 @@ use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
 
-use crate::config::Effective;
+use crate::config::{self, Effective};
 use crate::delivery::compose::Templates;
 use crate::delivery::desk::Desk;
 use crate::domain::address::Address;
 use crate::domain::public_url::PublicUrl;
 use crate::health::Bulletin;
+use crate::health::pulse::Loops;
+use crate::meter::Meter;
 use crate::store::Store;
 use crate::tick::Planner;
 use crate::web::access::{Door, Porter};
 use crate::web::datapass::{Counter, Webhooks};
+use crate::web::metrics::Snapshot;
 
 /// What the pages know of one configuration.
 #[derive(Debug, Clone)]
@@ -28,6 +31,12 @@ pub struct Site {
     pub reader: Store,
     /// What the daemon last found of its health.
     pub bulletin: Bulletin,
+    /// What delivery and the daemon measure.
+    pub meter: Meter,
+    /// Whether the daemon's loops turn.
+    pub loops: Loops,
+    /// What `/metrics` shows of tokens, and to whom.
+    pub metrics: config::Metrics,
     /// What pages have in common with mails.
     pub desk: Desk,
     /// What mails are composed from, to show one before it leaves.
@@ -106,6 +115,7 @@ pub struct Live {
     pub(super) webhooks: Counter,
     /// Who is logged in, and how often somebody tried to be.
     pub(super) porter: Porter,
+    pub(super) snapshot: Snapshot,
 }
 
 impl Live {
@@ -115,6 +125,7 @@ impl Live {
             site: Arc::new(RwLock::new(Arc::new(site))),
             webhooks: Counter::default(),
             porter: Porter::default(),
+            snapshot: Snapshot::default(),
         }
     }
 

@@ -20,9 +20,9 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("meter", &["domain", "store"]),
     ("delivery", &["config", "domain", "meter", "store"]),
     ("delivery/compose", &["domain"]),
-    ("health", &["domain", "store"]),
+    ("health", &["domain", "meter", "store"]),
     ("systemd", &[]),
-    ("heartbeat", &["config", "health", "http"]),
+    ("heartbeat", &["config", "health", "http", "meter"]),
     ("simulate", &["delivery", "store", "tick"]),
     (
         "tell",
@@ -31,15 +31,15 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     (
         "web",
         &[
-            "config", "delivery", "domain", "health", "renewal", "simulate", "store", "tick",
-            "words",
+            "config", "delivery", "domain", "health", "meter", "renewal", "simulate", "store",
+            "tick", "words",
         ],
     ),
     (
         "app",
         &[
-            "config", "delivery", "domain", "health", "renewal", "store", "tell", "tick", "tidy",
-            "web",
+            "config", "delivery", "domain", "health", "meter", "renewal", "store", "tell", "tick",
+            "tidy", "web",
         ],
     ),
     (
@@ -52,6 +52,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "domain",
             "health",
             "heartbeat",
+            "meter",
             "renewal",
             "store",
             "systemd",

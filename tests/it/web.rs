@@ -5,6 +5,7 @@ mod chromium;
 mod forecast;
 pub(crate) mod links;
 mod overview;
+mod metrics;
 mod real;
 mod room;
 pub(crate) mod run;

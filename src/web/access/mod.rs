@@ -27,6 +27,7 @@ use axum::response::Response;
 pub use self::local::Door;
 pub(in crate::web) use self::local::Peer;
 pub(super) use self::login::routes;
+pub(in crate::web) use self::origin::is_same;
 pub(in crate::web) use self::porter::Porter;
 pub(in crate::web) use crate::config::Role;
 

@@ -88,7 +88,7 @@ fn is_ours(site: &Site, origin: &str, host: Option<&str>) -> bool {
 }
 
 /// Whether two tokens are the same; the time tells nothing of where they differ.
-pub(super) fn is_same(sent: &str, expected: &str) -> bool {
+pub(in crate::web) fn is_same(sent: &str, expected: &str) -> bool {
     let [a, b] = [sent, expected].map(|s| Sha256::digest(s.as_bytes()));
     a.iter().zip(b.iter()).fold(0, |d, (a, b)| d | (a ^ b)) == 0
 }
