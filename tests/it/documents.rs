@@ -72,7 +72,12 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn links_lead_to_files_and_headings_that_exist() {
-    for document in ["README.md", "README.fr.md", "docs/rules.md"] {
+    for document in [
+        "README.md",
+        "README.fr.md",
+        "docs/rules.md",
+        "docs/monitoring.md",
+    ] {
         let text = read(document);
         let beside = root().join(document).parent().unwrap().to_path_buf();
         for link in links(&text).into_iter().filter(|l| !l.contains("://")) {

@@ -10,7 +10,7 @@ use crate::support::debian;
 use crate::support::program::said;
 
 /// What must be there, with its rights.
-const FILES: [(&str, &str); 23] = [
+const FILES: [(&str, &str); 26] = [
     ("./usr/bin/jetond", "-rwxr-xr-x"),
     ("./usr/lib/systemd/system/jetond.service", "-rw-r--r--"),
     ("./usr/lib/systemd/system/jetond-once.service", "-rw-r--r--"),
@@ -19,6 +19,14 @@ const FILES: [(&str, &str); 23] = [
     ("./etc/jetond/", "drwxr-xr-x"),
     ("./usr/share/jetond/config.toml", "-rw-r--r--"),
     ("./etc/jetond/conf.d/README", "-rw-r--r--"),
+    (
+        "./usr/share/jetond/prometheus/jetond.rules.yml",
+        "-rw-r--r--",
+    ),
+    (
+        "./usr/share/jetond/prometheus/jetond.rules.test.yml",
+        "-rw-r--r--",
+    ),
     ("./usr/share/man/man1/jetond.1.gz", "-rw-r--r--"),
     ("./usr/share/man/man1/jetond-outbox-list.1.gz", "-rw-r--r--"),
     ("./usr/share/man/man5/jetond.toml.5.gz", "-rw-r--r--"),
@@ -37,6 +45,7 @@ const FILES: [(&str, &str); 23] = [
     ("./usr/share/doc/jetond/changelog.Debian.gz", "-rw-r--r--"),
     ("./usr/share/doc/jetond/README.md", "-rw-r--r--"),
     ("./usr/share/doc/jetond/docs/rules.md", "-rw-r--r--"),
+    ("./usr/share/doc/jetond/docs/monitoring.md", "-rw-r--r--"),
     ("./usr/share/doc/jetond/libraries", "-rw-r--r--"),
     ("./usr/share/doc/jetond/config.example.toml", "-rw-r--r--"),
     ("./usr/share/doc/jetond/examples/tokens.toml", "-rw-r--r--"),
