@@ -23,5 +23,13 @@ CREATE TABLE post_stage (
 ) WITHOUT ROWID;
 CREATE INDEX post_stage_mail ON post_stage (mail);
 
--- The posts of a channel, the latest last.
-CREATE INDEX mail_post ON mail (recipient, no) WHERE kind IN ('post', 'post_alarm');
+-- Channels that fail: since when, and what was said last. Gone when the channel takes a post, and
+-- with the channel.
+CREATE TABLE channel_trouble (
+    channel TEXT PRIMARY KEY,
+    since   BIGINT NOT NULL,
+    why     TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- The next post of a channel.
+CREATE INDEX mail_post ON mail (recipient, next_at) WHERE kind IN ('post', 'post_alarm');

@@ -24,9 +24,10 @@ use crate::delivery::step::Step;
 use crate::delivery::transport::Way;
 use crate::domain::address::Address;
 use crate::domain::datapass::merge::OnApprove;
-use crate::health::Bulletin;
 use crate::health::pulse::Loops;
+use crate::health::{Bulletin, Ill, RELAY_PATIENCE};
 use crate::meter::Meter;
+use crate::posts::Herald;
 use crate::renewal::datapass::Rules;
 use crate::renewal::import::House;
 use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
@@ -34,6 +35,7 @@ use crate::store::Store;
 use crate::store::error::{Result as StoreResult, StoreError};
 use crate::store::keys::{self, KeysError};
 use crate::store::lock::SenderLock;
+use crate::store::posts::WantedPosts;
 use crate::tell::refusals::{self, Haste};
 use crate::tell::{Relay, Teller};
 use crate::tick::{Planner, Ticked};
@@ -73,6 +75,7 @@ pub fn planner(config: &Config) -> Planner {
     Planner {
         calendar: config.calendar.clone(),
         message_id_domain: config.mail.from.address.ascii_domain().to_owned(),
+        told_from: None,
     }
 }
 
@@ -298,6 +301,8 @@ pub struct Rig {
     pub teller: Teller,
     /// Whom to tell after each pass.
     pub heartbeat: Option<Heartbeat>,
+    /// Tells chat rooms and hooks.
+    pub herald: Herald,
 }
 
 impl Rig {
@@ -312,8 +317,19 @@ impl Rig {
     ) -> Result<Self, SetupError> {
         let mut clerk = clerk(config, store);
         clerk.desk.pages = pages(config)?;
+        let herald = Herald::new(
+            &config.notify,
+            clerk.store.clone(),
+            desk(config),
+            config.web.public_url.clone(),
+            stopping.clone(),
+        );
         Ok(Self {
-            planner: planner(config),
+            planner: Planner {
+                told_from: herald.from_stage(),
+                ..planner(config)
+            },
+            herald,
             sender: sender_of(clerk, config, stopping)?,
             tidier: Tidier {
                 calendar: config.calendar.clone(),
@@ -341,6 +357,7 @@ impl Rig {
         let mut rig = Self::new(config, store, stopping)?;
         rig.sender.keep_relay_state(&self.sender);
         rig.sender.count_by(self.sender.meter());
+        rig.herald.keep_state(&self.herald);
         Ok(rig)
     }
 
@@ -361,6 +378,9 @@ impl Rig {
         if let Err(e) = news::queue(store, desk, now).await {
             // Nothing that is owed waits for this.
             tracing::error!(error = %e, "news could not be told; the next pass tries again");
+        }
+        if let Err(e) = self.herald.queue(now).await {
+            tracing::error!(error = %e, "channels could not be told; the next pass tries again");
         }
         store.record_pass(now).await?;
         if let Err(e) = self.tidier.tidy(store, now).await {
@@ -414,6 +434,33 @@ impl Rig {
             self.teller.a_reminder_failed();
         }
         step
+    }
+
+    /// The posts that may leave leave, beside the mails. Of what is lost the contact is told.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn post(&self, wanted: WantedPosts, now: DateTime<Utc>) -> StoreResult<Step> {
+        self.herald.step(wanted, now).await
+    }
+
+    /// Queues posts about what is wrong by the record, for a run that has no loops to watch.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn alarm(&self, now: DateTime<Utc>) -> StoreResult<()> {
+        if self.herald.is_empty() {
+            return Ok(());
+        }
+        let Clerk { store, desk } = self.sender.clerk();
+        let mut ills = Ill::on_record(store, &desk.calendar, &desk.contact.key(), now).await?;
+        if let Some((since, why)) = self.sender.relay_trouble()
+            && now - since >= RELAY_PATIENCE
+        {
+            ills.push(Ill::Relay { since, why });
+        }
+        self.herald.alarm(&ills, now).await?;
+        Ok(())
     }
 
     /// What may leave now leaves, and the notes about what was refused with it. A tick follows,

@@ -18,6 +18,7 @@ use crate::store::Store;
 use crate::store::coverage::Uncovered;
 use crate::store::error::Result;
 use crate::store::outbox::MailState;
+use crate::store::posts::ChannelTrouble;
 
 /// A relay that fails is told after this long (`docs/rules.md`, *Reply classes*).
 pub const RELAY_PATIENCE: Duration = Duration::minutes(15);
@@ -151,12 +152,85 @@ pub enum Ill {
         /// Why.
         what: Hindrance,
     },
+    /// A chat room or a hook has taken nothing for [`RELAY_PATIENCE`] or more; mails go on.
+    Channel {
+        /// Its name.
+        name: String,
+        /// Since when.
+        since: DateTime<Utc>,
+        /// What it last said.
+        why: String,
+    },
 }
 
 impl Ill {
     /// Whether it is the same illness, whatever its figures.
     pub fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
+            && self.channel() == other.channel()
+    }
+
+    /// The channel that it is about, by its name.
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Channel { name, .. } => Some(name),
+            Self::Passes { .. }
+            | Self::Deliveries { .. }
+            | Self::Relay { .. }
+            | Self::Uncovered(_)
+            | Self::ClockHeld(_)
+            | Self::StormHeld(_)
+            | Self::Disk { .. }
+            | Self::Unread(_)
+            | Self::OutOfReach(_)
+            | Self::Bounces { .. } => None,
+        }
+    }
+
+    /// What the record says is wrong, without the loops of a daemon.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn on_record(
+        store: &Store,
+        calendar: &Calendar,
+        contact: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Self>> {
+        let vitals = Vitals::look(store, calendar, now).await?;
+        let mut ills = Vec::new();
+        match vitals.uncovered.len() {
+            0 => {}
+            n => ills.push(Self::Uncovered(n)),
+        }
+        match vitals.count(|s| s == MailState::Held) {
+            0 => {}
+            n => ills.push(Self::StormHeld(n)),
+        }
+        match vitals.out_of_reach.len() {
+            0 => {}
+            n => ills.push(Self::OutOfReach(n)),
+        }
+        match store.lost_notes(contact).await? {
+            0 => {}
+            n => ills.push(Self::Unread(n)),
+        }
+        ills.extend(Self::of_channels(store, now).await?);
+        Ok(ills)
+    }
+
+    /// The channels of which nothing has been taken for [`RELAY_PATIENCE`] or more.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn of_channels(store: &Store, now: DateTime<Utc>) -> Result<Vec<Self>> {
+        let failing = store.failing_channels(now - RELAY_PATIENCE).await?;
+        let ill = |t: ChannelTrouble| Self::Channel {
+            name: t.channel.trim_start_matches('#').to_owned(),
+            since: t.since,
+            why: t.why,
+        };
+        Ok(failing.into_iter().map(ill).collect())
     }
 
     /// Every word of [`Ill::word`].
@@ -186,6 +260,7 @@ impl Ill {
             Self::StormHeld(_) => "storm",
             Self::OutOfReach(_) => "out_of_reach",
             Self::Bounces { .. } => "bounces",
+            Self::Channel { .. } => "channel",
         }
     }
 
@@ -270,6 +345,13 @@ impl Ill {
                     "retours de courriels non lus depuis {fr}"
                 )
             }
+            Self::Channel { name, since, .. } => {
+                let Text { en, fr } = span(now - *since);
+                text!(
+                    "channel {name} takes nothing for {en}",
+                    "le canal {name} ne prend rien depuis {fr}"
+                )
+            }
         }
     }
 
@@ -277,7 +359,10 @@ impl Ill {
     pub fn told(&self, now: DateTime<Utc>) -> Text {
         let headline = self.headline(now);
         match self {
-            Self::Passes { why, .. } | Self::Deliveries { why, .. } | Self::Relay { why, .. } => {
+            Self::Passes { why, .. }
+            | Self::Deliveries { why, .. }
+            | Self::Relay { why, .. }
+            | Self::Channel { why, .. } => {
                 let Text { en, fr } = headline;
                 text!("{en}: {why}", "{fr} : {why}")
             }
@@ -326,6 +411,10 @@ impl Ill {
                 "`jetond status` les nomme : prévenir ces personnes autrement, et corriger leurs adresses dans la configuration"
             ),
             Self::Bounces { what, .. } => what.advice(),
+            Self::Channel { name, .. } => text!(
+                "`jetond send-test '#{name}'` tries it, `jetond check --online` looks at it; mails leave all the same",
+                "`jetond send-test '#{name}'` l’essaie, `jetond check --online` le regarde ; les courriels partent quand même"
+            ),
             Self::ClockHeld(Hold::Ahead { .. }) => text!(
                 "correct the clock; if it is right, `jetond outbox release` has it believed, and so do 15 steady minutes",
                 "corriger l’horloge ; si elle est juste, `jetond outbox release` la fait accepter, et 15 minutes stables aussi"

@@ -23,13 +23,14 @@
 //! - [`simulate`]: the future, through the same functions. *(delivery, store, tick)*
 //! - [`tell`]: what the watch tells by itself: alarms, the weekly report. *(delivery, domain,
 //!   health, simulate, store, tick)*
+//! - [`posts`]: chat rooms and hooks that are told besides mail. *(config, delivery, domain,
+//!   health, http, store)*
 //! - [`web`]: what is answered over HTTP: the shell that bounds every request, the dashboard, the
 //!   pages behind the links of mails, Data Pass's webhooks, monitoring. *(config, delivery, domain,
-//!   health, meter, renewal, simulate, store, tick,
-//!   words)*
+//!   health, meter, renewal, simulate, store, tick, words)*
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
-//!   health, meter, renewal, store, tell, tick, tidy, web)*
+//!   health, meter, posts, renewal, store, tell, tick, tidy, web)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
 //!   health, heartbeat, meter, renewal, store, systemd, web)*
 //! - [`cli`]: one file per command group. *(all of the above)*
@@ -89,6 +90,8 @@ pub mod heartbeat;
 pub mod simulate;
 
 pub mod tell;
+
+pub mod posts;
 
 pub mod web;
 

@@ -34,6 +34,8 @@ pub struct Planner {
     pub calendar: Calendar,
     /// The right-hand side of Message-IDs: the domain of the sender's address.
     pub message_id_domain: String,
+    /// Stages from this many days before expiry on are noted for the channels; `None`: none is.
+    pub told_from: Option<u32>,
 }
 
 /// What a tick did.
@@ -230,6 +232,8 @@ impl Planner {
         tx.insert_mails(&new_mails, now).await?;
         tx.insert_notices(&batch.notices, now).await?;
         tx.attach(&attach, now).await?;
+        tx.note_stages(&self.stages_to_tell(&batch.notices, &attach))
+            .await?;
         tx.update_mails(&updates).await?;
         tx.promise_later(&promises).await?;
         let next: Vec<(i64, Option<i64>)> = due
@@ -243,6 +247,27 @@ impl Planner {
             .collect();
         tx.set_next_due(&next).await?;
         Ok(done)
+    }
+
+    /// What the channels are to be told: stages that are owed from now on, or owed again.
+    fn stages_to_tell(
+        &self,
+        notices: &[NoticeRow],
+        attached: &[(i64, i64, i32, String, i64)],
+    ) -> Vec<(i64, i64, i32)> {
+        let Some(from) = self.told_from else {
+            return Vec::new();
+        };
+        let owed = notices.iter().filter(|n| n.6 == "owed");
+        let owed = owed.map(|n| (n.0, n.1, n.2));
+        let again = attached.iter().map(|a| (a.0, a.1, a.2));
+        let mut stages: Vec<_> = owed
+            .chain(again)
+            .filter(|(.., stage)| i64::from(*stage) <= i64::from(from))
+            .collect();
+        stages.sort_unstable();
+        stages.dedup();
+        stages
     }
 
     /// A Message-ID that follows from what the mail was made for; its row tells it from one for

@@ -17,6 +17,7 @@ use crate::domain::timekeeping::{self, End, Hold, Look, Reading, TOLD_AFTER, Tim
 use crate::store::Store;
 use crate::store::error::Result;
 use crate::store::outbox::Wanted;
+use crate::store::posts::WantedPosts;
 use crate::store::watch::ClockRecord;
 use crate::tick::Ticked;
 
@@ -109,6 +110,24 @@ impl Gate {
         }
     }
 
+    /// One step of posting, as [`Gate::deliver`]; while the clock is held only alarms leave.
+    pub async fn post(&self, rig: &Rig, reading: Reading) -> Passed<Step> {
+        let (look, record) = match self.look(rig, reading).await {
+            Ok(seen) => seen,
+            Err(e) => return Passed::failed(reading, e),
+        };
+        let done = match look.hold {
+            Some(_) => rig.post(WantedPosts::Alarms, look.at).await,
+            None if storm::is_gap(record.last_pass, look.at) => Ok(Step::default()),
+            None => rig.post(WantedPosts::All, look.at).await,
+        };
+        Passed {
+            at: look.at,
+            hold: look.hold,
+            done,
+        }
+    }
+
     /// The time to go by for what is written at this moment, whether or not mails may leave.
     ///
     /// # Errors
@@ -133,6 +152,7 @@ impl Gate {
             inner.recorded = false;
             if matches!(was, Some(Hold::Behind { .. })) {
                 rig.sender.forget_relay_state();
+                rig.herald.forget_state();
             }
             inner.keeper.believe(reading)
         } else {

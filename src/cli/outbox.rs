@@ -12,8 +12,10 @@ use crate::config::Config;
 use crate::delivery::shown::{self, Letter};
 use crate::domain::language::{Lang, Text, text};
 use crate::domain::lifecycle::Who;
+use crate::posts;
 use crate::store::Store;
 use crate::store::mailbook::{MailRow, Refusal, Which};
+use crate::store::posts::{is_post, recipient};
 use crate::words::mail::{note, outcome, word};
 
 #[derive(Debug, clap::Subcommand)]
@@ -150,6 +152,12 @@ async fn show(
         now,
     )
     .await?;
+    let letter = match letter {
+        None if is_post(&mail.kind) && mail.state.is_open() => {
+            as_it_would_be_posted(config, &view.store, &mail, now).await?
+        }
+        other => other,
+    };
     let calendar = &config.calendar;
     if context.out.json {
         let mut value = row(&mail, config);
@@ -223,6 +231,32 @@ async fn show_eml(
     let eml = view.store.body(no).await?.ok_or_else(|| no_body(&mail))?;
     context.out.bytes(&eml)?;
     Ok(Exit::Done)
+}
+
+/// What an open post would say now; `None`: nothing any more, or its channel is no more.
+async fn as_it_would_be_posted(
+    config: &Config,
+    store: &Store,
+    mail: &MailRow,
+    now: DateTime<Utc>,
+) -> Result<Option<Letter>, Failure> {
+    let mut channels = config.notify.iter();
+    let Some(channel) = channels.find(|c| recipient(&c.name) == mail.address) else {
+        return Ok(None);
+    };
+    let desk = app::desk(config);
+    let setting = (&desk, config.web.public_url.as_ref());
+    let said = posts::would_say(channel, store, setting, mail, now).await?;
+    Ok(said.map(|message| {
+        let whole = message.plain();
+        let (subject, text) = whole.split_once('\n').unwrap_or((&whole, ""));
+        Letter {
+            heading: text!("as it would leave now:", "tel qu’il partirait maintenant :"),
+            subject: subject.to_owned(),
+            text: text.to_owned(),
+            eml: None,
+        }
+    }))
 }
 
 /// Subject and text.

@@ -15,6 +15,7 @@ use crate::domain::language::{counted, text};
 use crate::domain::timekeeping::Hold;
 use crate::health::clock_held;
 use crate::renewal::reconcile::{Brake, Report};
+use crate::store::posts::WantedPosts;
 use crate::tick::Ticked;
 
 /// Warnings about the config that a start logs one by one.
@@ -66,6 +67,10 @@ async fn once(config: &Config, context: &mut Context) -> Result<Exit, Failure> {
             let mut step = rig.deliver(now).await?;
             rig.tell(now).await?;
             // What is told of this run leaves with it.
+            step.add(rig.deliver(now).await?);
+            rig.alarm(now).await?;
+            step.add(rig.post(WantedPosts::All, now).await?);
+            // Of a channel that failed the contact is told now.
             step.add(rig.deliver(now).await?);
             (ticked, step, read)
         }

@@ -1,27 +1,34 @@
-//! `send-test ADDRESS`: one mail, now, by the configured way, and the dialogue with the relay.
+//! `send-test ADDRESS`: one mail, now, by the configured way, and the dialogue with the relay;
+//! `send-test '#NAME'`: one post to a channel.
 //!
 //! Nothing is recorded in the store, and the password never shows.
 
 use serde_json::json;
 
 use crate::cli::{Context, Exit, Failure};
-use crate::config::Transport;
+use crate::config::{Config, Transport};
 use crate::delivery::compose::letter::{Letter, Note};
 use crate::delivery::outcome::{Outcome, Outgoing, RelayFault};
 use crate::delivery::smtp::Dialogue;
 use crate::delivery::transport::Way;
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::language::text;
+use crate::posts;
+use crate::posts::channel::{Channel, Reply, Ways};
+use crate::posts::message::{Post, Says};
 use crate::{app, clock};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to send it
+    /// Where to send it: an address, or a channel of the config as '#NAME'
     address: String,
 }
 
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     let config = context.config()?;
+    if let Some(name) = args.address.strip_prefix('#') {
+        return post(name, &config, context).await;
+    }
     let address = Address::parse(&args.address).map_err(|e| Failure::usage(e.0))?;
     let now = clock::now();
     let organisation = if config.organisation.is_empty() {
@@ -107,6 +114,64 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         "`jetond check --online` looks at each step of the connection",
         "`jetond check --online` vérifie chaque étape de la connexion"
     )))
+}
+
+/// One post to a channel, now.
+async fn post(name: &str, config: &Config, context: &mut Context) -> Result<Exit, Failure> {
+    let Some(channel) = config.notify.iter().find(|c| c.name == name) else {
+        let shown = name.escape_debug();
+        let known: Vec<String> = config
+            .notify
+            .iter()
+            .map(|c| format!("#{}", c.name))
+            .collect();
+        let hint = if known.is_empty() {
+            text!(
+                "no [[notify]] stands in the config",
+                "aucun [[notify]] ne figure dans la configuration"
+            )
+        } else {
+            let known = known.join(", ");
+            text!("the channels are: {known}", "les canaux sont : {known}")
+        };
+        let message = text!(
+            "there is no channel \"{shown}\"",
+            "il n’y a pas de canal \"{shown}\""
+        );
+        return Err(Failure::new(Exit::NotFound, "no_channel", message).hint(hint));
+    };
+    let now = clock::now();
+    let desk = app::desk(config);
+    let channel = Channel::new(channel.clone(), Ways::default());
+    let post = Post {
+        id: format!("test.{}.{}", now.timestamp(), std::process::id()),
+        at: now,
+        says: Says::Test,
+    };
+    let body = channel.body(&post, posts::setting(&desk, config.web.public_url.as_ref()));
+    let reply = channel.post(&post, &body, now).await;
+    let said = reply.said();
+    let Reply::Taken(_) = reply else {
+        let failure = Failure::new(
+            Exit::NotDelivered,
+            "not_delivered",
+            text!(
+                "the test message was not taken: {said}",
+                "le message d’essai n’a pas été pris : {said}"
+            ),
+        );
+        return Err(failure.hint(text!(
+            "`jetond check --online` looks at the channel without posting",
+            "`jetond check --online` regarde le canal sans rien publier"
+        )));
+    };
+    if context.out.json {
+        let row = json!({"address": format!("#{name}"), "outcome": "sent", "reply": said, "dialogue": []});
+        context.out.data("send-test", vec![row])?;
+    } else {
+        context.out.say(&text!("taken: {said}", "pris : {said}"))?;
+    }
+    Ok(Exit::Done)
 }
 
 async fn send(

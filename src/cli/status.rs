@@ -166,6 +166,7 @@ async fn look(
         0 => {}
         n => ills.push(Ill::Unread(n)),
     }
+    ills.extend(Ill::of_channels(store, now).await?);
     Ok(Picture {
         waiting: store.waiting(now - Duration::days(1)).await?,
         expired: store.standing(now, [now; 3]).await?.expired,
@@ -205,7 +206,8 @@ fn seen(p: &Picture, max_age: Option<Duration>, now: DateTime<Utc>) -> Seen {
             | Ill::Uncovered(_)
             | Ill::StormHeld(_)
             | Ill::Unread(_)
-            | Ill::Bounces { .. } => Service::Warning,
+            | Ill::Bounces { .. }
+            | Ill::Channel { .. } => Service::Warning,
         };
         (service, ill.headline(now), ill.advice())
     };

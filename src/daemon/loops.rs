@@ -1,4 +1,4 @@
-//! The loops: one plans, one delivers.
+//! The loops: one plans, one delivers, one posts.
 //!
 //! Each iteration is one public step of the [`Gate`](crate::app::gate::Gate), which looks at the
 //! clock and has the [`Rig`](crate::app::Rig) do it; a loop only waits, logs and stops. What
@@ -62,6 +62,11 @@ pub(super) async fn tick_loop(shared: Arc<Shared>) {
             let pulse = Pulse::of(&found.ills, now);
             shared.beats.leave(heartbeat, pulse, now);
         }
+        if let Err(e) = rig.herald.alarm(&found.ills, now).await {
+            shared.watch.no_room(&e, now);
+            tracing::error!(error = %e, "channels could not be told what is wrong; it is tried again");
+        }
+        shared.post_hint.notify_one();
         let uncovered = found.vitals.as_ref().map(|v| v.uncovered.len());
         tracing::debug!(ills = found.ills.len(), uncovered, "a pass");
         let desk = &rig.sender.clerk().desk;
@@ -97,6 +102,32 @@ async fn tell(shared: &Shared, rig: &Rig, now: DateTime<Utc>) -> Result<(), Stor
         shared.watch.room_again();
     }
     Ok(())
+}
+
+/// Posts leave beside the mails, and never before them.
+pub(super) async fn post_loop(shared: Arc<Shared>) {
+    while !shared.stopping.is_cancelled() {
+        let rig = shared.rig();
+        if !rig.herald.is_empty() {
+            let passed = shared.gate.post(&rig, clock::reading()).await;
+            if let Err(e) = passed.done {
+                shared.watch.no_room(&e, passed.at);
+                tracing::error!(error = %e, "posting failed; it is tried again");
+            }
+        }
+        // A pass comes each minute at least, and hints.
+        let again = async {
+            if rig.herald.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        };
+        tokio::select! {
+            () = shared.post_hint.notified() => {}
+            () = again => {}
+            () = shared.stopping.cancelled() => {}
+        }
+    }
 }
 
 pub(super) async fn delivery_loop(shared: Arc<Shared>) {

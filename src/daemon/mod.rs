@@ -1,4 +1,4 @@
-//! The daemon: two loops under one cancellation token, woken each minute by the scheduler, and
+//! The daemon: its loops under one cancellation token, woken each minute by the scheduler, and
 //! the web server beside them.
 //!
 //! A wake-up is only a hint. The tick loop also wakes by itself when no hint has come for a
@@ -40,7 +40,7 @@ use crate::web::{Limits, Live, Server, Site};
 
 pub use self::summary::Answer;
 
-use self::loops::{delivery_loop, tick_loop};
+use self::loops::{delivery_loop, post_loop, tick_loop};
 use self::reload::reload;
 use self::status::Reloaded;
 use self::wakeups::Wakeups;
@@ -85,6 +85,7 @@ struct Shared {
     rig: Mutex<Arc<Rig>>,
     tick_hint: Notify,
     mail_hint: Notify,
+    post_hint: Notify,
     gate: Gate,
     watch: Watch,
     /// Counts the configurations that were in force.
@@ -224,6 +225,7 @@ pub async fn run(
         rig: Mutex::new(Arc::new(rig)),
         tick_hint: Notify::new(),
         mail_hint: Notify::new(),
+        post_hint: Notify::new(),
         gate,
         watch: Watch::default(),
         generation: AtomicU64::new(0),
@@ -259,6 +261,7 @@ pub async fn run(
                 .await
         }
     });
+    let mut posting = tokio::spawn(post_loop(Arc::clone(&shared)));
     let watchdog = tokio::spawn({
         let shared = Arc::clone(&shared);
         async move { pulse::follow(&shared).await }
@@ -292,6 +295,7 @@ pub async fn run(
             }
             end = &mut ticking => break died("tick", &end),
             end = &mut delivering => break died("delivery", &end),
+            end = &mut posting => break died("post", &end),
             end = &mut serving => break died("web", &end),
         }
     };
@@ -307,6 +311,7 @@ pub async fn run(
         let all = async {
             let _ = (&mut ticking).await;
             let _ = (&mut delivering).await;
+            let _ = (&mut posting).await;
             let _ = (&mut serving).await;
         };
         if tokio::time::timeout(GRACE, all).await.is_err() {

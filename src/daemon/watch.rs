@@ -120,6 +120,10 @@ impl Watch {
                         Err(e) => self.pass(Err(e.to_string()), now),
                     }
                 }
+                match Ill::of_channels(&clerk.store, now).await {
+                    Ok(failing) => ills.extend(failing),
+                    Err(e) => self.pass(Err(e.to_string()), now),
+                }
                 Some(vitals)
             }
             Err(e) => {

@@ -24,3 +24,5 @@ pub mod smtp;
 pub mod step;
 pub mod transport;
 mod verdict;
+
+pub use verdict::jitter;

@@ -15,6 +15,7 @@ use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::mailbook::MailRow;
 use crate::store::outbox::{Claimed, MailState};
+use crate::store::posts::is_post;
 
 /// A mail's words.
 #[derive(Debug, Clone)]
@@ -41,6 +42,7 @@ pub enum Unread {
 }
 
 /// The letter of a mail; `None` when it carries nothing any more, or when what left is not kept.
+/// Of a post: the JSON that was handed over; what it would say now, `posts` knows.
 ///
 /// # Errors
 /// When the store cannot be read, or the mail cannot be composed.
@@ -53,6 +55,9 @@ pub async fn letter(
 ) -> Result<Option<Letter>, Unread> {
     let heading = match mail.state {
         MailState::Queued | MailState::Claimed | MailState::Deferred | MailState::Held => {
+            if is_post(&mail.kind) {
+                return Ok(None);
+            }
             return as_it_would_leave(desk, templates, store, mail, now).await;
         }
         MailState::Sent => text!("as it left:", "tel qu’il est parti :"),
@@ -68,6 +73,16 @@ pub async fn letter(
     let Some(eml) = store.body(mail.no).await? else {
         return Ok(None);
     };
+    if is_post(&mail.kind) {
+        let value = serde_json::from_slice::<serde_json::Value>(&eml);
+        let laid_out = value.and_then(|v| serde_json::to_string_pretty(&v));
+        return Ok(Some(Letter {
+            heading,
+            subject: mail.subject.clone().unwrap_or_default(),
+            text: laid_out.unwrap_or_else(|_| String::from_utf8_lossy(&eml).into_owned()),
+            eml: None,
+        }));
+    }
     let (subject, text) = read(&eml);
     Ok(Some(Letter {
         heading,

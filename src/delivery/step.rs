@@ -52,7 +52,8 @@ impl Step {
         self.refused + self.parked + self.failed > 0
     }
 
-    pub(super) fn count(&mut self, settlement: &Settlement) {
+    /// Counts what became of a mail.
+    pub fn count(&mut self, settlement: &Settlement) {
         match settlement {
             Settlement::Sent { .. } => self.sent += 1,
             Settlement::Deferred { .. } => self.deferred += 1,

@@ -274,7 +274,7 @@ fn outage(fault: &RelayFault) -> Outage {
     clippy::cast_precision_loss,
     reason = "an even spread needs no exact value"
 )]
-fn jitter(mail: i64, fence: i64) -> f64 {
+pub fn jitter(mail: i64, fence: i64) -> f64 {
     let mut x = mail
         .wrapping_mul(0x9e37)
         .wrapping_add(fence)

@@ -15,7 +15,7 @@ pub enum Within {
     Loopback,
     /// A private network: RFC 1918, RFC 4193, carrier-grade NAT (RFC 6598).
     Private,
-    /// The link: RFC 3927, fe80::/10.
+    /// The link: RFC 3927, `fe80::/10`.
     Link,
     /// Many at once.
     Multicast,

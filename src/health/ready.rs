@@ -100,9 +100,11 @@ fn gravity(ill: &Ill) -> Finding {
         | Ill::ClockHeld(_)
         | Ill::Disk { .. } => Finding::NotReady,
         // What is held leaves by itself at its time; the others are for a person to mend.
-        Ill::StormHeld(_) | Ill::Unread(_) | Ill::OutOfReach(_) | Ill::Bounces { .. } => {
-            Finding::Troubled
-        }
+        Ill::StormHeld(_)
+        | Ill::Unread(_)
+        | Ill::OutOfReach(_)
+        | Ill::Bounces { .. }
+        | Ill::Channel { .. } => Finding::Troubled,
     }
 }
 

@@ -77,13 +77,16 @@ pub enum Roots {
     Given(RootCertStore),
 }
 
+/// Answers the addresses of a name.
+pub type Resolve = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
+
 /// How names are turned into addresses.
 #[derive(Clone)]
 pub enum Names {
     /// As the system does.
     System,
     /// By this function.
-    By(Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>),
+    By(Arc<Resolve>),
 }
 
 impl fmt::Debug for Names {

@@ -24,13 +24,21 @@ const HELD_FOR: Duration = Duration::hours(24);
 const FORGET_NOTICES: &str =
     "DELETE FROM notice WHERE slot > $1 AND NOT (state = 'sent' AND slot <= $2)";
 
+/// Of such stages the channels have been told too early; they are told when their day comes.
+const FORGET_POSTED: [&str; 2] = [
+    "DELETE FROM post_stage AS s WHERE NOT EXISTS (SELECT 1 FROM notice n \
+       WHERE n.token = s.token AND n.period = s.period AND n.stage = s.stage)",
+    "DELETE FROM stage_news AS s WHERE NOT EXISTS (SELECT 1 FROM notice n \
+       WHERE n.token = s.token AND n.period = s.period AND n.stage = s.stage)",
+];
+
 /// When what an entry of the journal tells happened: it was written before each later word that
 /// the clock is right, whatever clock it was written by.
 pub(in crate::store) const JOURNALLED_AT: &str = "min(at, coalesce((SELECT min(c.at) FROM journal c \
      WHERE c.no > journal.no AND c.what = 'clock_believed' AND c.detail ->> 'was' = 'behind'), at))";
 
 /// Instants that lie in the past by their nature; `min` of nothing stays nothing.
-const EVENTS: [&str; 13] = [
+const EVENTS: [&str; 14] = [
     "UPDATE schedule SET since = $1 WHERE since > $1",
     "UPDATE token SET declared_at = min(declared_at, $1), state_at = min(state_at, $1) \
        WHERE declared_at > $1 OR state_at > $1",
@@ -47,6 +55,7 @@ const EVENTS: [&str; 13] = [
        WHERE since > $1 OR at > $1 OR accepted_at > $1",
     "UPDATE untold SET at = $1 WHERE at > $1",
     "UPDATE bounce SET at = $1 WHERE at > $1",
+    "UPDATE channel_trouble SET since = $1 WHERE since > $1",
     "UPDATE webhook_event SET received_at = $1 WHERE received_at > $1",
     "UPDATE setting SET value = $1 WHERE key IN ('last_pass', 'unreached_seen') \
        AND CAST(value AS INTEGER) > $1",
@@ -76,6 +85,9 @@ impl Tx {
             .execute(&mut *self.inner)
             .await?
             .rows_affected();
+        for sql in FORGET_POSTED {
+            sqlx::query(sql).execute(&mut *self.inner).await?;
+        }
         for sql in EVENTS {
             sqlx::query(sql).bind(at).execute(&mut *self.inner).await?;
         }

@@ -77,10 +77,10 @@ pub struct Bounds {
 /// Candidates that are read at once where some of them may be skipped.
 const READ_AT_ONCE: usize = 256;
 
-/// The urgencies of open mails that have some whose time has come, one step of the index
+/// The urgencies of open mails, but not of posts, that have some whose time has come, one step of the index
 /// `mail_due` for each; a test looks at its plan.
 pub const DUE_URGENCIES: &str = "WITH RECURSIVE open (urgency) AS ( \
-       SELECT min(urgency) FROM mail WHERE next_at IS NOT NULL \
+       SELECT min(urgency) FROM mail WHERE next_at IS NOT NULL AND urgency > -1000000000000 \
        UNION ALL SELECT (SELECT min(m.urgency) FROM mail m WHERE m.next_at IS NOT NULL AND m.urgency > open.urgency) \
          FROM open WHERE open.urgency IS NOT NULL) \
      SELECT urgency FROM open \
@@ -235,12 +235,21 @@ impl Tx {
                 choice.offer(&due);
             }
         }
-        if choice.mails.is_empty() {
+        self.claim_rows(&choice.mails, now).await
+    }
+
+    /// Claims these mails, whose time has come; in their order.
+    pub(in crate::store) async fn claim_rows(
+        &mut self,
+        mails: &[i64],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Claimed>> {
+        if mails.is_empty() {
             return Ok(Vec::new());
         }
         let rows = sqlx::query(CLAIM)
             .bind(seconds(now))
-            .bind(json(&choice.mails))
+            .bind(json(mails))
             .bind(retry::LEASE.num_seconds())
             .bind(retry::DOUBT_PATIENCE.num_seconds())
             .fetch_all(&mut *self.inner)
@@ -261,8 +270,7 @@ impl Tx {
             }
         }
         self.read_in_flight(&mut claimed).await?;
-        let mails = choice.mails.iter();
-        Ok(mails.filter_map(|no| claimed.remove(no)).collect())
+        Ok(mails.iter().filter_map(|no| claimed.remove(no)).collect())
     }
 
     /// Chooses among what is due, urgency by urgency.

@@ -6,7 +6,7 @@ use crate::store::error::{Result, StoreError};
 use crate::store::{Reading, Store, known_schema};
 
 /// The tables, referenced ones first. Of the bodies only those that may go out again.
-const COPIES: [&str; 20] = [
+const COPIES: [&str; 21] = [
     "INSERT INTO main.setting SELECT * FROM source.setting",
     "INSERT INTO main.schedule SELECT * FROM source.schedule",
     "INSERT INTO main.token SELECT * FROM source.token",
@@ -20,6 +20,7 @@ const COPIES: [&str; 20] = [
        WHERE m.doubts > 0 AND m.settled_at IS NULL",
     "INSERT INTO main.notice SELECT * FROM source.notice",
     "INSERT INTO main.stage_news SELECT * FROM source.stage_news",
+    "INSERT INTO main.channel_trouble SELECT * FROM source.channel_trouble",
     "INSERT INTO main.post_stage SELECT * FROM source.post_stage",
     "INSERT INTO main.attempt SELECT * FROM source.attempt",
     "INSERT INTO main.journal SELECT * FROM source.journal",

@@ -23,7 +23,8 @@ pub struct Doubt {
 }
 
 /// Goes from the mails of the batch to their rows; a test looks at its plan.
-pub const ENTER_DOUBT: &str = "UPDATE mail SET doubts = doubts + 1, doubt_at = $1, counted_at = $1, carried = j.value ->> 2 \
+pub const ENTER_DOUBT: &str = "UPDATE mail SET doubts = doubts + 1, doubt_at = $1, \
+       counted_at = CASE WHEN urgency > -1000000000000 THEN $1 END, carried = j.value ->> 2 \
      FROM jsonb_each($2) j WHERE mail.no = j.value ->> 0 AND mail.fence = j.value ->> 1 \
        AND mail.state = 'claimed' AND (mail.kind <> 'reminder' OR j.value ->> 2 = ( \
          SELECT count(*) FROM notice n JOIN token t ON t.no = n.token AND t.period = n.period \

@@ -88,9 +88,9 @@ impl From<sqlx::Error> for Refusal {
     }
 }
 
-/// Every open mail has a next time: its partial index answers, however many are settled.
-pub const OPEN_MAILS: &str =
-    "SELECT state, count(*) FROM mail WHERE next_at IS NOT NULL GROUP BY state ORDER BY state";
+/// Every open mail has a next time: its partial index answers, however many are settled. Posts
+/// are no mails.
+pub const OPEN_MAILS: &str = "SELECT state, count(*) FROM mail WHERE next_at IS NOT NULL AND urgency > -1000000000000 GROUP BY state ORDER BY state";
 
 impl Store {
     /// The mails of the outbox, the next to leave first, then the latest.
@@ -156,7 +156,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn mail_counts(&self) -> Result<Vec<(MailState, u32)>> {
-        self.counts_of_mails("SELECT state, count(*) FROM mail GROUP BY state ORDER BY state")
+        self.counts_of_mails("SELECT state, count(*) FROM mail WHERE urgency > -1000000000000 GROUP BY state ORDER BY state")
             .await
     }
 

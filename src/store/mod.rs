@@ -28,6 +28,7 @@ pub mod outbox;
 mod own_file;
 pub mod periods;
 pub mod plan;
+pub mod posts;
 pub mod privacy;
 pub mod quiet;
 pub mod quota;

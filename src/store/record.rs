@@ -272,7 +272,7 @@ impl Store {
     pub async fn next_instants(&self) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
         let row = sqlx::query(
             "WITH RECURSIVE open (urgency) AS ( \
-               SELECT min(urgency) FROM mail WHERE next_at IS NOT NULL \
+               SELECT min(urgency) FROM mail WHERE next_at IS NOT NULL AND urgency > -1000000000000 \
                UNION ALL SELECT (SELECT min(m.urgency) FROM mail m WHERE m.next_at IS NOT NULL AND m.urgency > open.urgency) \
                  FROM open WHERE open.urgency IS NOT NULL) \
              SELECT (SELECT min(at) FROM (SELECT min(next_due_at) AS at FROM token WHERE next_due_at IS NOT NULL \

@@ -148,7 +148,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn lost(&self, since: DateTime<Utc>, limit: i64) -> Result<(u32, Vec<Lost>)> {
-        const WHICH: &str = "state IN ('refused', 'parked', 'failed') AND settled_at >= $1";
+        const WHICH: &str = "state IN ('refused', 'parked', 'failed') AND settled_at >= $1 AND urgency > -1000000000000";
         let of = |what: &str| sqlx::AssertSqlSafe(format!("{what} WHERE {WHICH}"));
         let all: i64 = sqlx::query_scalar(of("SELECT count(*) FROM mail"))
             .bind(seconds(since))
@@ -182,7 +182,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn sent_since(&self, since: DateTime<Utc>) -> Result<u32> {
         let n: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM mail WHERE state = 'sent' AND settled_at >= $1",
+            "SELECT count(*) FROM mail WHERE state = 'sent' AND settled_at >= $1 AND urgency > -1000000000000",
         )
         .bind(seconds(since))
         .fetch_one(&self.pool)
@@ -197,7 +197,7 @@ impl Store {
     pub async fn waiting(&self, since: DateTime<Utc>) -> Result<Waiting> {
         let row = sqlx::query(
             "SELECT count(*), min(created_at), coalesce(sum(state = 'deferred' AND deferred_since < $1), 0) \
-             FROM mail WHERE state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held')",
+             FROM mail WHERE state IN ('queued', 'claimed', 'in_doubt', 'deferred', 'held') AND urgency > -1000000000000",
         )
         .bind(seconds(since))
         .fetch_one(&self.pool)

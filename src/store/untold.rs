@@ -115,7 +115,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn is_sending(&self, now: DateTime<Utc>) -> Result<bool> {
         let found: i64 = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM mail WHERE next_at IS NOT NULL AND (next_at <= $1 OR state = 'claimed'))",
+            "SELECT EXISTS (SELECT 1 FROM mail WHERE next_at IS NOT NULL AND urgency > -1000000000000 AND (next_at <= $1 OR state = 'claimed'))",
         )
         .bind(seconds(now))
         .fetch_one(&self.pool)

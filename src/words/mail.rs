@@ -39,6 +39,9 @@ pub(crate) fn note(kind: &str) -> Text {
         "note_request_approved" => text!("note: request approved", "avis : demande acceptée"),
         "reminder" => text!("reminder", "rappel"),
         "note_not_for_me" => text!("note: not for them", "avis : pas pour cette personne"),
+        "post" => text!("post: tokens to renew", "message : jetons à renouveler"),
+        "post_alarm" => text!("post: alarm", "message : alarme"),
+        "note_channel" => text!("note: channel fails", "avis : canal en échec"),
         "note_report" => text!("weekly report", "rapport hebdomadaire"),
         kind => text!("{kind}", "{kind}"),
     }

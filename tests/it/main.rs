@@ -35,6 +35,7 @@ mod mail;
 mod oracle;
 mod package;
 mod pages;
+mod posts;
 mod privacy;
 mod real_postfix;
 mod real_servers;

@@ -2,6 +2,7 @@
 //!
 //! Nothing is written, and nothing leaves the machine without `--online`.
 
+mod channels;
 mod datapass;
 mod domain;
 mod imported;
@@ -161,6 +162,11 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         findings.extend(online::look(config, &dns, context).await);
     } else if !args.file {
         findings.push(transport(config));
+    }
+    if args.online {
+        findings.extend(channels::look(config).await);
+    } else {
+        findings.extend(channels::declared(config));
     }
 
     findings.extend(config.heartbeat.as_ref().map(|heartbeat| {

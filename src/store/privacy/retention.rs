@@ -14,7 +14,8 @@ const NEW_NAMES: &str =
     "WITH j (key, name) AS MATERIALIZED (SELECT value ->> 0, value ->> 1 FROM jsonb_each($2))";
 
 /// Mails whose record is of the past: settled before `$1`, and of no period that goes on.
-const PAST_MAILS: &str = "m.settled_at < $1 AND m.recipient NOT LIKE '%@forgotten.invalid' AND NOT EXISTS ( \
+const PAST_MAILS: &str = "m.settled_at < $1 AND m.recipient NOT LIKE '%@forgotten.invalid' \
+    AND m.kind NOT IN ('post', 'post_alarm') AND NOT EXISTS ( \
     SELECT 1 FROM notice n JOIN token t ON t.no = n.token AND t.period = n.period \
     LEFT JOIN recipient r ON r.token = n.token AND r.key = n.recipient \
     WHERE n.mail = m.no AND NOT (t.state <> 'active' AND t.state_at < $1) \

@@ -2,6 +2,7 @@
 
 pub(crate) mod awaited;
 pub(crate) mod browser;
+pub(crate) mod channel_server;
 pub(crate) mod daemon;
 pub(crate) mod debian;
 pub(crate) mod exim;

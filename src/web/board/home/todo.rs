@@ -116,7 +116,7 @@ fn place(ill: &Ill) -> &'static str {
         Ill::StormHeld(_) | Ill::ClockHeld(Hold::Ahead { .. } | Hold::Behind { .. }) => {
             "outbox?state=held"
         }
-        Ill::Unread(_) => "outbox",
+        Ill::Unread(_) | Ill::Channel { .. } => "outbox",
         Ill::OutOfReach(_) => "recipients",
         Ill::Passes { .. }
         | Ill::Deliveries { .. }
