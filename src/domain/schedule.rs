@@ -223,8 +223,10 @@ pub fn coming<'a>(
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = Due> + 'a {
     let is_mailed = is_mailed(calendar, period);
+    // A filter alone would look for ever among the stages of a schedule without an end.
     stages(schedule, period)
-        .filter(move |stage| is_mailed && told.takes(*stage))
+        .take_while(move |_| is_mailed)
+        .filter(move |stage| told.takes(*stage))
         .map(|stage| Due {
             stage,
             slot: calendar.slot(stage, period.expires),
