@@ -43,6 +43,19 @@ const ALIKE: [(char, &str); 24] = [
 /// Two letters that are also written as one.
 const LIGATURES: [(&str, char, &str); 2] = [("oe", 'œ', "œŒ"), ("ae", 'æ', "æÆ")];
 
+/// The letters of French that are sorted as others.
+const DRESSED: [(&str, &str); 9] = [
+    ("éèêëÉÈÊË", "e"),
+    ("àâäÀÂÄ", "a"),
+    ("îïÎÏ", "i"),
+    ("ôöÔÖ", "o"),
+    ("ùûüÙÛÜ", "u"),
+    ("çÇ", "c"),
+    ("ÿŸ", "y"),
+    ("œŒ", "oe"),
+    ("æÆ", "ae"),
+];
+
 /// What is looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search(Vec<[String; 2]>);
@@ -154,31 +167,10 @@ fn set(written: &mut String, members: &str) {
 /// French without their accents, in lower case.
 pub(super) fn order(text: &str) -> String {
     let mut folded = text.to_owned();
-    for (accented, plain) in [
-        ("é", "e"),
-        ("É", "e"),
-        ("è", "e"),
-        ("È", "e"),
-        ("ê", "e"),
-        ("Ê", "e"),
-        ("ë", "e"),
-        ("à", "a"),
-        ("À", "a"),
-        ("â", "a"),
-        ("Â", "a"),
-        ("î", "i"),
-        ("Î", "i"),
-        ("ï", "i"),
-        ("ô", "o"),
-        ("Ô", "o"),
-        ("ù", "u"),
-        ("û", "u"),
-        ("ç", "c"),
-        ("Ç", "c"),
-        ("œ", "oe"),
-        ("Œ", "oe"),
-    ] {
-        folded = format!("replace({folded}, '{accented}', '{plain}')");
+    for (dressed, plain) in DRESSED {
+        for accented in dressed.chars() {
+            folded = format!("replace({folded}, '{accented}', '{plain}')");
+        }
     }
     format!("lower({folded})")
 }

@@ -62,22 +62,15 @@ impl MailFilter {
             Fate::Unfinished => {
                 sql.push("SELECT no FROM (SELECT m.no AS no, 0 AS part, m.next_at AS place FROM mail m WHERE m.next_at IS NOT NULL");
                 self.narrow(sql);
-                sql.push(" UNION ALL SELECT m.no, 1, -m.no FROM mail m WHERE m.state IN ('refused', 'parked', 'failed')");
+                sql.push(" UNION ALL SELECT m.no, 1, -m.no FROM mail m INDEXED BY mail_stuck WHERE m.state IN ('refused', 'parked', 'failed')");
                 self.narrow(sql);
                 sql.push(") ORDER BY part, place, no");
                 return;
             }
             Fate::In(state) => {
-                sql.push("SELECT m.no FROM mail m WHERE m.state = ");
+                sql.push("SELECT m.no FROM mail m ");
+                sql.push(found_by(state)).push(" AND m.state = ");
                 sql.push_bind(state.word());
-                if state.is_open() {
-                    sql.push(" AND m.next_at IS NOT NULL");
-                } else if matches!(
-                    state,
-                    MailState::Refused | MailState::Parked | MailState::Failed
-                ) {
-                    sql.push(" AND m.state IN ('refused', 'parked', 'failed')");
-                }
             }
             Fate::All => {
                 sql.push("SELECT m.no FROM mail m WHERE true");
@@ -85,6 +78,21 @@ impl MailFilter {
         }
         self.narrow(sql);
         sql.push(" ORDER BY m.no DESC");
+    }
+}
+
+/// What finds the mails of a state among all: an index of a few, or their numbers.
+fn found_by(state: MailState) -> &'static str {
+    match state {
+        MailState::Queued
+        | MailState::Claimed
+        | MailState::InDoubt
+        | MailState::Deferred
+        | MailState::Held => "INDEXED BY mail_due WHERE m.next_at IS NOT NULL",
+        MailState::Refused | MailState::Parked | MailState::Failed => {
+            "INDEXED BY mail_stuck WHERE m.state IN ('refused', 'parked', 'failed')"
+        }
+        MailState::Sent | MailState::Cancelled => "WHERE true",
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::Row;
 
 use crate::domain::reach::{TRIAL, Way};
 use crate::store::board::tokens::Today;
-use crate::store::board::{Count, Search, Slice, Sql, cut, fold};
+use crate::store::board::{Count, Search, Slice, Sql, cut};
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::list;
 use crate::store::plan::json;
@@ -96,7 +96,7 @@ const CLIENTS: &str = "SELECT t.client, max(t.client_name), count(*), \
       sum(t.state = 'active' AND p.expires >= $1 AND p.expires < $2), \
       min(CASE WHEN t.state = 'active' AND p.expires >= $1 THEN p.expires END), \
       json_group_array(DISTINCT t.contact) \
-    FROM token t JOIN period p ON p.token = t.no AND p.no = t.period";
+    FROM token t CROSS JOIN period p ON p.token = t.no AND p.no = t.period";
 
 const IS_TOLD: &str = "r.removed_at IS NULL AND EXISTS \
     (SELECT 1 FROM token t WHERE t.no = r.token AND t.state = 'active'";
@@ -124,13 +124,14 @@ impl PersonFilter {
                 .push_bind(trial)
                 .push(")"),
         };
+        // What costs less comes first.
+        let text = "(r.address || char(10) || coalesce(r.name, ''))";
+        self.search.narrow(sql, text, "");
         sql.push(" AND ").push(IS_TOLD);
         if let Some(client) = &self.client {
             sql.push(" AND t.client = ").push_bind(client.clone());
         }
         sql.push(")");
-        let text = "(r.address || char(10) || coalesce(r.name, ''))";
-        self.search.narrow(sql, text, "");
     }
 }
 
@@ -148,7 +149,7 @@ impl Store {
         Ok(Count::exactly(rows))
     }
 
-    /// A part of the list of clients, by name; the tokens without one come last.
+    /// A part of the list of clients, by their keys; the tokens without one come first.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -162,10 +163,8 @@ impl Store {
         let mut sql = Sql::new(filled(CLIENTS, now, calm));
         sql.push(" WHERE true");
         of_name(&mut sql, search);
-        sql.push(format!(
-            " GROUP BY t.client ORDER BY t.client IS NULL, {}, t.client",
-            fold::order("coalesce(max(t.client_name), t.client)")
-        ));
+        // In the order of the index, which ends with the page.
+        sql.push(" GROUP BY t.client ORDER BY t.client");
         cut(&mut sql, slice);
         let rows = sql.build().fetch_all(&self.pool).await?;
         rows.iter().map(client).collect()
@@ -220,9 +219,11 @@ impl Store {
     /// When the store cannot be read.
     pub async fn people_of(&self, keys: &[String], now: DateTime<Utc>) -> Result<Vec<PersonRow>> {
         let rows = sqlx::query(
-            "SELECT r.key, max(r.address), max(r.name), json_group_array(DISTINCT r.role), \
-               sum(r.removed_at IS NULL AND t.state = 'active'), \
-               CASE WHEN count(r.from_stage) = count(*) THEN max(r.from_stage) END, \
+            "SELECT r.key, max(r.address), max(r.name), \
+               json_group_array(DISTINCT r.role) FILTER (WHERE r.removed_at IS NULL AND t.state = 'active'), \
+               count(*) FILTER (WHERE r.removed_at IS NULL AND t.state = 'active'), \
+               CASE WHEN NOT max(r.from_stage IS NULL AND r.removed_at IS NULL AND t.state = 'active') \
+                 THEN max(r.from_stage) FILTER (WHERE r.removed_at IS NULL AND t.state = 'active') END, \
                (SELECT m.counted_at FROM mail m WHERE m.recipient = r.key AND m.counted_at IS NOT NULL \
                   AND m.state = 'sent' ORDER BY m.counted_at DESC LIMIT 1), \
                max(u.since), max(u.how) \

@@ -22,8 +22,6 @@ use crate::words::{count, event, mail, state, when};
 /// A token as a line.
 #[derive(Debug, Serialize)]
 pub(super) struct TokenLine {
-    #[serde(skip)]
-    pub(super) no: i64,
     pub(super) id: String,
     /// The id as a part of a path.
     pub(super) path: String,
@@ -113,7 +111,6 @@ fn token(ask: &Ask, l: Listed, next: Option<(String, i32)>) -> TokenLine {
         tone(&t, calendar, ask)
     };
     TokenLine {
-        no: t.no,
         path: segment(&t.id),
         id: t.id,
         name: t.facts.name,

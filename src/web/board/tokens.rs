@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::domain::address::Address;
 use crate::domain::language::{Text, text};
 use crate::store::Result;
-use crate::store::board::Search;
 use crate::store::board::tokens::{OfClient, Reach, Standing, Today, TokenFilter, TokenOrder};
+use crate::store::board::{Count, Search};
 use crate::web::board::lines::{self, Choice, TokenLine};
 use crate::web::board::pager::Pager;
 use crate::web::board::{Ask, Section, csv, token};
@@ -54,11 +54,7 @@ async fn page(ask: Ask) -> std::result::Result<Response, Unready> {
     let today = Today::at(ask.calendar(), ask.now);
     let store = &ask.site.reader;
     let (pager, rows) = if asked.unknown.is_empty() {
-        let count = store.count_tokens(&asked.filter, &today).await?;
-        let (pager, slice) = Pager::of(&ask, count);
-        let nos = store
-            .find_tokens(&asked.filter, asked.order, &today, slice)
-            .await?;
+        let (pager, nos) = found(&ask, &asked, &today).await?;
         let schedule = lines::schedule(&ask).await?;
         (pager, lines::tokens(&ask, &nos, &schedule).await?)
     } else {
@@ -81,6 +77,30 @@ async fn page(ask: Ask) -> std::result::Result<Response, Unready> {
     };
     let title = text!("Tokens", "Jetons");
     Ok(ask.page(Section::Tokens, &title, "tokens.html", &view))
+}
+
+/// The rows of the page. A search looks at every token, so it does it once, and counts by the way.
+async fn found(ask: &Ask, asked: &Asked, today: &Today) -> Result<(Pager, Vec<i64>)> {
+    let store = &ask.site.reader;
+    let (filter, order) = (&asked.filter, asked.order);
+    if filter.search.is_empty() {
+        let count = store.count_tokens(filter, today).await?;
+        let (pager, slice) = Pager::of(ask, count);
+        return Ok((pager, store.find_tokens(filter, order, today, slice).await?));
+    }
+    let all = store.find_tokens(filter, order, today, csv::ALL).await?;
+    let rows = i64::try_from(all.len()).unwrap_or(csv::MOST);
+    let count = Count {
+        rows,
+        is_more: rows == csv::MOST,
+    };
+    let (pager, slice) = Pager::of(ask, count);
+    let part = |n: i64| usize::try_from(n).unwrap_or_default();
+    let nos = all
+        .into_iter()
+        .skip(part(slice.from))
+        .take(part(slice.rows));
+    Ok((pager, nos.collect()))
 }
 
 async fn file(ask: Ask) -> std::result::Result<Response, Unready> {
@@ -264,13 +284,13 @@ fn states() -> Vec<(&'static str, Text)> {
         ("expired", text!("expired", "expirés")),
         (
             "urgent",
-            text!("urgent: 15 days at most", "urgents : 15 jours au plus"),
+            text!("urgent: 15 days at most", "urgents : 15\u{a0}jours au plus"),
         ),
         (
             "to-renew",
             text!(
                 "to renew: 90 days at most",
-                "à renouveler : 90 jours au plus"
+                "à renouveler : 90\u{a0}jours au plus"
             ),
         ),
         ("filed", text!("request filed", "demande déposée")),
