@@ -6,6 +6,7 @@ mod forecast;
 pub(crate) mod links;
 mod metrics;
 mod overview;
+mod lists;
 mod real;
 mod room;
 pub(crate) mod run;
