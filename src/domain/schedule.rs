@@ -222,6 +222,7 @@ pub fn coming<'a>(
     told: &'a Told,
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = Due> + 'a {
+    // An endless schedule of which nothing is mailed would be looked through to its end.
     let is_mailed = is_mailed(calendar, period);
     // A filter alone would look for ever among the stages of a schedule without an end.
     stages(schedule, period)
@@ -325,6 +326,29 @@ mod tests {
     }
 
     /// A token of 15 June 2025, told to one person from its issue, one mail a morning.
+    #[test]
+    fn of_a_token_that_is_not_mailed_no_stage_is_searched_for() {
+        let calendar = paris();
+        let declared = at("2026-11-23T08:00:00Z");
+        let period = Period {
+            expires: at("2024-01-01T00:00:00Z"),
+            declared_at: declared,
+            opened_at: declared,
+            dated_at: declared,
+            end: End::Renewable,
+        };
+        let told = Told {
+            from_stage: None,
+            since: declared,
+        };
+        // As many stages as days can be counted: searching them all takes minutes.
+        let endless = Schedule::always(Stages::new(&[30], &[0], 1));
+        assert_eq!(
+            next_for(&calendar, &endless, &period, &told, declared),
+            None
+        );
+    }
+
     #[test]
     fn the_life_of_a_token() {
         let (cal, schedule) = (paris(), schedule());

@@ -30,11 +30,8 @@ const NAMED: usize = 3;
 /// Finding out takes at most a twentieth of the time.
 const REST: u32 = 19;
 
-/// A visitor waits for no longer than this.
-const PATIENCE: Duration = Duration::from_millis(1500);
-
-/// What took longer is not waited for a second time.
-const QUICK: Duration = Duration::from_millis(500);
+/// A visitor waits for no longer than this: as long as the page is in its turn, others wait.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The same store and configuration give another forecast only after this, or on another day.
 const GOOD_FOR: chrono::Duration = chrono::Duration::hours(1);
@@ -136,11 +133,12 @@ impl Forecasts {
             let rests = state.rest_until.is_some_and(|until| Instant::now() < until);
             let starts = !state.running && !rests;
             state.running |= starts;
-            let quick = state.last.is_some() && state.took < QUICK;
-            (
-                starts,
-                (starts && state.last.is_none()) || (state.running && quick),
-            )
+            let is_quick = match &state.last {
+                None => starts,
+                // What took longer is not waited for a second time.
+                Some(_) => state.took < PATIENCE,
+            };
+            (starts, state.running && is_quick)
         };
         if starts {
             let (of, site) = (self.clone(), Arc::clone(site));

@@ -22,9 +22,11 @@ use crate::store::error::Result as StoreResult;
 use crate::store::outbox::MailState;
 use crate::store::unreachable::Unreachable;
 use crate::store::watch::ClockRecord;
-use crate::web::board::phrases::{ago, minute, segment};
+use crate::web::board::lines::segment;
+use crate::web::board::phrases::ago;
 use crate::web::board::{Ask, Section};
 use crate::web::{Live, Unready};
+use crate::words::when::minute;
 
 /// Uncovered notices that are named.
 const NAMED: usize = 50;

@@ -206,7 +206,7 @@ pub(super) fn event(ask: &Ask, e: &Event) -> EventLine {
 }
 
 /// A text as one part of a path.
-pub(super) fn segment(text: &str) -> String {
+pub(in crate::web::board) fn segment(text: &str) -> String {
     let mut path = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

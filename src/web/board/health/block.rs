@@ -4,15 +4,17 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::config::Origin;
 use crate::domain::address::mask_addresses;
 use crate::domain::language::{Text, text, without_jwts};
 use crate::domain::timekeeping;
 use crate::health::Checkup;
+use crate::meter::{Ended, Mark};
 use crate::web::board::Ask;
 use crate::web::board::health::Known;
+use crate::words::when;
 
 /// Everything, a fact a line.
 pub(super) fn block(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> String {
@@ -20,10 +22,7 @@ pub(super) fn block(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Stri
     let mut line = |name: &str, said: &str| {
         let _ = writeln!(text, "{name:<14} {said}");
     };
-    let moment = |at: DateTime<Utc>| {
-        let local = at.with_timezone(&ask.calendar().tz);
-        local.to_rfc3339_opts(SecondsFormat::Secs, false)
-    };
+    let moment = |at: DateTime<Utc>| when::rfc3339(at, ask.calendar());
     let known_at = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), moment);
     line("jetond", env!("CARGO_PKG_VERSION"));
     line("system", &system());
@@ -52,6 +51,18 @@ pub(super) fn block(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Stri
     line("zone", ask.calendar().tz.name());
     line("looked", &known_at(checkup.map(|c| c.at)));
     line("last pass", &known_at(known.clock.last_pass));
+    let meter = &ask.site.meter;
+    let mark = |of: Option<Mark>| {
+        of.map_or_else(
+            || "-".to_owned(),
+            |mark| match mark.ended {
+                Ended::Well => moment(mark.at),
+                Ended::Badly => format!("{}, failed", moment(mark.at)),
+            },
+        )
+    };
+    line("last reload", &mark(meter.last_reload()));
+    line("heartbeat", &mark(meter.last_heartbeat()));
     line("clock mark", &known_at(known.clock.mark));
     let hold = known
         .clock

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::Mutex;
 
 use crate::store::board::home::{Among, Change, Spoken};
@@ -19,9 +19,6 @@ use crate::web::board::timeline::{Lane, lanes};
 
 /// Tokens of the timeline.
 const SHOWN: usize = 30;
-
-/// Mails that were given up concern the overview for so long.
-const RECENT: Duration = Duration::days(30);
 
 /// What the store says.
 #[derive(Debug)]
@@ -52,7 +49,7 @@ impl Picture {
             lanes: lanes(reader, calendar, &nearest, &spoken, now).await?,
             days: deliveries::by_day(&attempts, calendar, now),
             open: reader.open_mail_counts().await?,
-            given_up: reader.given_up_since(now - RECENT).await?,
+            given_up: reader.given_up().await?,
             unreachable: reader.unreachable(now).await?,
             tokens: reader.tokens_among(&named).await?,
             standing,

@@ -68,8 +68,8 @@ impl Group {
     pub(in crate::web::board) fn meaning(self) -> Text {
         match self {
             Self::Expired => text!("not renewed", "non renouvelés"),
-            Self::Urgent => text!("15 days or less", "15 jours ou moins"),
-            Self::ToRenew => text!("90 days or less", "90 jours ou moins"),
+            Self::Urgent => text!("15 days or less", "15\u{a0}jours ou moins"),
+            Self::ToRenew => text!("90 days or less", "90\u{a0}jours ou moins"),
             Self::Filed => text!("not renewed yet", "pas encore renouvelés"),
             Self::Active => text!("watched in all", "sous veille en tout"),
         }

@@ -17,7 +17,9 @@ use crate::store::record::Token;
 use crate::web::board::Ask;
 use crate::web::board::home::picture::Picture;
 use crate::web::board::home::standing::{Group, Standing};
-use crate::web::board::phrases::{day, left, segment};
+use crate::web::board::lines::segment;
+use crate::web::board::phrases::left;
+use crate::words::when;
 
 /// Of each kind at most so many are named.
 const NAMED: usize = 5;
@@ -195,10 +197,10 @@ impl List<'_> {
     fn soon(&self, token: &Token) -> Item {
         let expires = token.period.expires;
         let days = self.calendar.days_between(self.now, expires);
-        let on = day(self.calendar.date(expires));
+        let on = when::day(expires, self.calendar);
         let said = match self.said_of(token.no).map(|s| (s.kind, s.at)) {
             Some((Silence::Filed, at)) => {
-                let filed = day(self.calendar.date(at));
+                let filed = when::day(at, self.calendar);
                 text!(
                     "ends {{}} ({on}), filed on {filed}: press for the answer",
                     "se termine {{}} ({on}), demande déposée le {filed} : relancer l’instruction"
@@ -223,7 +225,7 @@ impl List<'_> {
             .take(NAMED)
             .filter_map(|said| {
                 let token = self.token(said.no)?;
-                let on = day(self.calendar.date(said.at));
+                let on = when::day(said.at, self.calendar);
                 let who = said.who.strip_prefix("recipient:").unwrap_or(&said.who);
                 let words = text!(
                     "{who} declared on {on} that it is renewed: check it, and confirm with the new date",
@@ -280,7 +282,7 @@ impl List<'_> {
             .iter()
             .take(NAMED)
             .map(|u| {
-                let on = day(self.calendar.date(u.since));
+                let on = when::day(u.since, self.calendar);
                 let tokens = counted(u.tokens.len(), ["token", "tokens"], ["jeton", "jetons"]);
                 let said = text!(
                     "cannot be reached since {on}, told of {{}}: correct the address, or tell this person by another way",
@@ -317,8 +319,8 @@ fn mails_in(state: MailState, n: u32) -> Option<Text> {
     let mails = || counted(n, ["mail", "mails"], ["courriel", "courriels"]);
     let said = match state {
         MailState::Refused => text!(
-            "{{}} refused for their address in the last 30 days: correct it, then send again or put aside",
-            "{{}} dont l’adresse a été refusée en 30 jours : la corriger, puis renvoyer ou mettre de côté"
+            "{{}} refused for their address: correct it, then send again or put aside",
+            "{{}} dont l’adresse a été refusée : la corriger, puis renvoyer ou mettre de côté"
         ),
         MailState::Parked => text!(
             "{{}} that the server refused, or of which nobody knows whether they arrived: look at the reply, then send again or put aside",

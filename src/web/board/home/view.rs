@@ -6,13 +6,15 @@ use serde::Serialize;
 use crate::delivery::compose;
 use crate::domain::language::{Lang, Text, counted, text};
 use crate::health::Checkup;
+use crate::meter::{Ended, Mark};
 use crate::web::board::Ask;
 use crate::web::board::forecast::{About, DayAhead, Entry, Seen};
 use crate::web::board::home::deliveries::Tally;
 use crate::web::board::home::picture::Picture;
 use crate::web::board::home::standing::Group;
 use crate::web::board::home::todo::{self, Item};
-use crate::web::board::phrases::{ago, day, hour, left, segment};
+use crate::web::board::lines::segment;
+use crate::web::board::phrases::{ago, hour, left};
 use crate::web::board::timeline::{Chart, percent};
 
 /// The height of bars, in pixels.
@@ -44,6 +46,8 @@ struct WatchView {
     uncovered: Option<usize>,
     ills: usize,
     last_pass: Option<String>,
+    /// What became of the last heartbeat; `None`: there was none.
+    heartbeat: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -155,15 +159,32 @@ impl View {
     }
 }
 
+/// What became of a heartbeat, in words.
+fn heartbeat(ask: &Ask) -> impl Fn(Mark) -> Text {
+    |mark| {
+        let when = ago(ask.now - mark.at);
+        match mark.ended {
+            Ended::Well => text!("Heartbeat {{}}", "Battement {{}}"),
+            Ended::Badly => text!(
+                "The heartbeat could not be told {{}}",
+                "Le battement n’a pas pu être transmis {{}}"
+            ),
+        }
+        .with(&when)
+    }
+}
+
 impl WatchView {
     fn of(ask: &Ask, checkup: Option<&Checkup>) -> Self {
         let vitals = checkup.and_then(|c| c.vitals.as_ref());
         let since = |at| ask.say(&ago(ask.now - at)).to_owned();
+        let beat = ask.site.meter.last_heartbeat().map(heartbeat(ask));
         Self {
             measured: checkup.map(|c| hour(c.at, ask.calendar(), ask.now)),
             uncovered: vitals.map(|v| v.uncovered.len()),
             ills: checkup.map_or(0, |c| c.ills.len()),
             last_pass: vitals.and_then(|v| v.last_pass).map(since),
+            heartbeat: beat.map(|said| ask.say(&said).to_owned()),
         }
     }
 }
@@ -206,7 +227,7 @@ impl ForecastView {
 
 fn day_view(of: &DayAhead, lang: Lang) -> DayView {
     DayView {
-        date: day(of.date),
+        date: of.date.to_string(),
         weekday: compose::weekday(lang, of.date),
         mails: of.mails,
         people: of.people,
@@ -274,7 +295,7 @@ fn day_bars(days: &[(NaiveDate, Tally)], most: u32) -> Vec<DayBar> {
                 ("lost", tally.lost),
             ];
             DayBar {
-                date: day(*date),
+                date: date.to_string(),
                 x: percent(x + width * 0.12),
                 width: percent(width * 0.76),
                 tally: *tally,

@@ -8,9 +8,11 @@ use crate::domain::calendar::Calendar;
 use crate::domain::language::{Lang, Text, text};
 use crate::domain::lifecycle::Silence;
 use crate::domain::schedule::{End, is_mailed};
-use crate::web::board::phrases::{day, left, segment};
+use crate::web::board::lines::segment;
+use crate::web::board::phrases::left;
 use crate::web::board::timeline::axis::{Axis, Tick, percent};
 use crate::web::board::timeline::lanes::{Fate, Lane, Mark};
+use crate::words::when;
 
 /// The height of the head with the months, and of a row: the style sheet has the same.
 const HEAD: usize = 40;
@@ -138,7 +140,7 @@ impl Draw<'_> {
                     said: self.told(m),
                 })
                 .collect(),
-            expires: day(self.calendar.date(expires)),
+            expires: when::day(expires, self.calendar),
             left: left(days).in_lang(self.lang).to_owned(),
             condition: condition(lane, self.calendar, self.now)
                 .in_lang(self.lang)
@@ -168,7 +170,7 @@ impl Draw<'_> {
 
     /// A mark in words: "30: sent 2026-11-15".
     fn told(&self, mark: &Mark) -> String {
-        let (stage, on) = (mark.stage, day(self.calendar.date(mark.at)));
+        let (stage, on) = (mark.stage, when::day(mark.at, self.calendar));
         let said = match mark.fate {
             Fate::Sent => text!("{stage}: sent {on}", "{stage} : envoyé le {on}"),
             Fate::Waiting => text!("{stage}: on its way", "{stage} : en route"),
