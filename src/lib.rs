@@ -28,6 +28,10 @@
 //! - [`web`]: what is answered over HTTP: the shell that bounds every request, the dashboard, the
 //!   pages behind the links of mails, Data Pass's webhooks, monitoring. *(config, delivery, domain,
 //!   health, meter, renewal, simulate, store, tick, words)*
+//! - [`agenda`]: the tokens as a calendar for other programs. *(delivery, domain, store)*
+//! - [`web`]: what is answered over HTTP: the shell that bounds every request, the dashboard, the
+//!   pages behind the links of mails, Data Pass's webhooks, the calendars, monitoring. *(agenda,
+//!   config, delivery, domain, health, meter, renewal, simulate, store, tick, words)*
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
 //!   health, meter, posts, renewal, store, tell, tick, tidy, web)*
@@ -92,6 +96,7 @@ pub mod simulate;
 pub mod tell;
 
 pub mod posts;
+pub mod agenda;
 
 pub mod web;
 

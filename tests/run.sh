@@ -25,7 +25,7 @@ case ${1-} in
 esac
 
 cd "$(dirname "$0")/.."
-packages="postfix nsd chromium chromium-common chromium-driver fakeroot libfakeroot libfaketime mandoc fish fish-common zsh zsh-common lintian file strace libfiu0 exim4-daemon-light libnss-wrapper prometheus"
+packages="postfix nsd chromium chromium-common chromium-driver fakeroot libfakeroot libfaketime mandoc fish fish-common zsh zsh-common lintian file strace libfiu0 exim4-daemon-light libnss-wrapper prometheus python3-icalendar python3-dateutil python3-six python3-tz"
 
 fetch() {
     # shellcheck disable=SC2086 # a list of names

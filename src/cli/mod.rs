@@ -6,6 +6,7 @@
 
 mod archive;
 mod backup;
+mod calendar;
 mod check;
 mod complete;
 mod completions;
@@ -153,6 +154,8 @@ enum Command {
     Import(import::Args),
     /// Write the tokens that are watched as a list that `import` reads back
     Export(export::Args),
+    /// Print the tokens as a calendar (iCalendar), or the address at which it can be subscribed to
+    Calendar(calendar::Args),
     /// Make a person a pseudonym in everything that is on record
     Forget(forget::Args),
     /// Make what [web.auth] keeps of a password: its argon2id hash
@@ -304,6 +307,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Archive(args) => archive::run(&args, context).await,
         Command::Import(args) => import::run(&args, context).await,
         Command::Export(args) => export::run(&args, context).await,
+        Command::Calendar(args) => calendar::run(&args, context).await,
         Command::Forget(args) => forget::run(&args, context).await,
         Command::HashPassword(args) => hash_password::run(&args, context),
         Command::Datapass(args) => datapass::run(&args, context).await,

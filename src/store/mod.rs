@@ -16,6 +16,7 @@ pub mod declared;
 pub mod doubt;
 pub mod error;
 pub mod events;
+pub mod feed;
 pub mod gauge;
 pub mod imported;
 pub mod journal;

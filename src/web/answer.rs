@@ -12,6 +12,11 @@ use crate::store::StoreError;
 /// After a locked or full store: a writer waits 10 s for another one at most.
 const RETRY_SECONDS: u32 = 30;
 
+/// Set on an answer that carries a validator: who asked may keep it, and asks each time whether
+/// it still holds. Every other answer is kept by nobody.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Revalidated;
+
 /// A short answer in both languages.
 pub(super) fn plain(status: StatusCode, said: &Text) -> Response {
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");

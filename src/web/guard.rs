@@ -12,7 +12,7 @@ use axum::http::header::{
     self, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -22,7 +22,7 @@ use tower_service::Service as _;
 
 use crate::domain::language::{Text, text};
 use crate::web::access::Peer;
-use crate::web::answer::{later, plain};
+use crate::web::answer::{Revalidated, later, plain};
 use crate::web::{Limits, Live, datapass};
 
 /// Nothing runs, nothing loads from elsewhere, nothing is framed.
@@ -64,7 +64,7 @@ impl Guard {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
         let method = request.method().clone();
         let mut response = self.through(request).await;
-        harden(response.headers_mut());
+        harden(&mut response);
         tracing::debug!(%method, status = response.status().as_u16(), "answered");
         response
     }
@@ -174,12 +174,18 @@ fn bad(said: &Text) -> Response {
     plain(StatusCode::BAD_REQUEST, said)
 }
 
-fn harden(headers: &mut HeaderMap) {
+fn harden(response: &mut Response) {
+    let revalidated = response.extensions().get::<Revalidated>().is_some();
+    let headers = response.headers_mut();
     for (name, value) in HEADERS {
         if name == REFERRER_POLICY && headers.get(&name).is_some_and(|v| v == SAME_ORIGIN) {
             continue;
         }
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if revalidated {
+        let kept = HeaderValue::from_static("private, no-cache");
+        headers.insert(CACHE_CONTROL, kept);
     }
     headers.remove(header::SERVER);
 }

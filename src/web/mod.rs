@@ -16,6 +16,7 @@ mod access;
 mod answer;
 mod apart;
 mod board;
+mod calendar;
 mod connection;
 mod datapass;
 mod guard;
@@ -31,6 +32,7 @@ use axum::Router;
 pub use self::access::Door;
 pub use self::answer::Unready;
 pub use self::apart::Server;
+pub use self::calendar::path as calendar_path;
 pub use self::datapass::Webhooks;
 pub use self::listener::{BindError, bind, serve};
 pub use self::site::{Live, Outlook, Settings, Site};
@@ -75,6 +77,7 @@ pub fn router(live: Live) -> Router {
         .merge(links::routes())
         .merge(datapass::routes())
         .merge(metrics::routes())
+        .merge(calendar::routes())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
         .with_state(live)

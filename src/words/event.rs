@@ -223,6 +223,18 @@ pub(crate) fn said(e: &Event, calendar: &Calendar) -> Text {
                 "base restaurée depuis la sauvegarde {file} (dernier passage : {from})"
             )
         }
+        "calendar_opened" | "calendar_address_renewed" => {
+            let whose = match e.detail["client"].as_str() {
+                Some(client) => text!("calendar of {client}", "calendrier de {client}"),
+                None => text!("calendar of all tokens", "calendrier de tous les jetons"),
+            };
+            let Text { en, fr } = whose;
+            if e.what == "calendar_opened" {
+                text!("{en}: has an address", "{fr} : a une adresse")
+            } else {
+                text!("{en}: has another address", "{fr} : a changé d’adresse")
+            }
+        }
         "mails_released" => {
             let Text { en, fr } = count::mails(number("mails"));
             text!("{en} released", "{fr} : plus de retenue")

@@ -28,6 +28,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
         "tell",
         &["delivery", "domain", "health", "simulate", "store", "tick"],
     ),
+    ("agenda", &["delivery", "domain", "store"]),
     (
         "posts",
         &["config", "delivery", "domain", "health", "http", "store"],
@@ -35,8 +36,8 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
     (
         "web",
         &[
-            "config", "delivery", "domain", "health", "meter", "renewal", "simulate", "store",
-            "tick", "words",
+            "agenda", "config", "delivery", "domain", "health", "meter", "renewal", "simulate",
+            "store", "tick", "words",
         ],
     ),
     (
@@ -66,6 +67,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
     (
         "cli",
         &[
+            "agenda",
             "app",
             "clock",
             "config",

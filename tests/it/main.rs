@@ -5,6 +5,7 @@
     reason = "a test that cannot go on fails by panicking"
 )]
 
+mod agenda;
 mod any_history;
 mod bodies;
 mod bounces;

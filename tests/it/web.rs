@@ -1,6 +1,7 @@
 //! What is answered over HTTP: the shell around every page, and the pages.
 
 mod access;
+mod calendar;
 mod chromium;
 mod forecast;
 pub(crate) mod links;

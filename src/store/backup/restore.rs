@@ -20,6 +20,7 @@ use crate::store::backup::copying::{Over, is_the_store};
 use crate::store::backup::part::{Part, directory_of, free_name, siblings, sync_directory_of};
 use crate::store::backup::{BackupError, Contents, stamp, verify};
 use crate::store::error::{Result as StoreResult, StoreError};
+use crate::store::feed::Calendars;
 use crate::store::journal::Entry;
 use crate::store::lock::{SenderLock, beside};
 use crate::store::{MIGRATIONS, Store, known_schema, options, seconds, with_suffix};
@@ -86,7 +87,9 @@ pub async fn restore(
     // What was proved may have changed since; what was copied does not.
     let contents = verify(part.path()).await?;
     let aside = store.exists().then(|| name_aside(store, now));
-    bring_up_to_date(&part, &contents, file, aside.as_deref(), who, now).await?;
+    let calendars = calendars_of(store).await;
+    let from = (file, aside.as_deref());
+    bring_up_to_date(&part, &contents, from, &calendars, who, now).await?;
     give_to_its_user(part.path(), store)?;
     let _not_ours = owned_like(&beside(store), part.path());
 
@@ -124,12 +127,30 @@ fn name_aside(store: &Path, now: DateTime<Utc>) -> PathBuf {
     free_name(&with_suffix(store, &format!(".replaced-{}", stamp(now))))
 }
 
+/// The calendars of the store that is to be replaced; none where it cannot be read.
+async fn calendars_of(store: &Path) -> Calendars {
+    if !store.exists() {
+        return Calendars::default();
+    }
+    let read = async {
+        let present = Store::connect_to_file(options(store).pragma("query_only", "ON"), store);
+        let present = present.await?;
+        let calendars = Calendars::of(&present).await;
+        present.close().await;
+        calendars
+    };
+    read.await.unwrap_or_else(|e: StoreError| {
+        tracing::warn!(error = %e, "the addresses of the present calendars cannot be read");
+        Calendars::default()
+    })
+}
+
 /// Migrates the copy and notes in its journal where it comes from.
 async fn bring_up_to_date(
     part: &Part,
     contents: &Contents,
-    file: &Path,
-    aside: Option<&Path>,
+    (file, aside): (&Path, Option<&Path>),
+    calendars: &Calendars,
     who: &str,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
@@ -161,6 +182,7 @@ async fn bring_up_to_date(
             }),
         };
         tx.journal(who, &[entry], now).await?;
+        tx.take_calendars_over(calendars, now).await?;
         tx.commit().await
     };
     let done = done.await;

@@ -21,7 +21,7 @@ mod recipients;
 mod timeline;
 mod token;
 mod tokens;
-mod turn;
+pub(in crate::web) mod turn;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;

@@ -18,16 +18,23 @@ const BURST: Duration = Duration::from_millis(250);
 
 /// Whose turn it is. Kept is until when what was spent is paid for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Turn(Arc<Mutex<Option<Instant>>>);
+pub(in crate::web) struct Turn(Arc<Mutex<Option<Instant>>>);
 
 pub(super) async fn take(State(turn): State<Turn>, request: Request, next: Next) -> Response {
-    let mut paid = turn.0.lock_owned().await;
-    let asked = Instant::now();
-    let from = paid.and_then(|at| at.checked_sub(BURST * SHARE));
-    sleep_until(from.map_or(asked, |from| from.max(asked))).await;
-    let began = Instant::now();
-    let response = next.run(request).await;
-    let ended = Instant::now();
-    *paid = Some(paid.map_or(began, |at| at.max(began)) + (ended - began) * SHARE);
-    response
+    turn.of(next.run(request)).await
+}
+
+impl Turn {
+    /// Does this work when it is its turn.
+    pub(in crate::web) async fn of<T>(self, work: impl Future<Output = T>) -> T {
+        let mut paid = self.0.lock_owned().await;
+        let asked = Instant::now();
+        let from = paid.and_then(|at| at.checked_sub(BURST * SHARE));
+        sleep_until(from.map_or(asked, |from| from.max(asked))).await;
+        let began = Instant::now();
+        let done = work.await;
+        let ended = Instant::now();
+        *paid = Some(paid.map_or(began, |at| at.max(began)) + (ended - began) * SHARE);
+        done
+    }
 }

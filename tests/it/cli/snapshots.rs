@@ -25,7 +25,7 @@ const BEFORE: [(&str, &str); 11] = [
 ];
 
 /// Run on a store with one pass and one mail that was sent.
-const AFTER: [(&str, &str); 18] = [
+const AFTER: [(&str, &str); 20] = [
     ("list", "list --at 2026-11-23T10:00"),
     (
         "show",
@@ -47,6 +47,8 @@ const AFTER: [(&str, &str); 18] = [
     ("backup_taken", "backup copy.db"),
     ("backup_unsound", "backup verify config.toml"),
     ("backup_stream", "backup -"),
+    ("calendar_refused", "calendar --address"),
+    ("calendar_unknown", "calendar --client mairie-x"),
 ];
 
 /// What was run, what it said and how it ended, in each language.
