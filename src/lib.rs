@@ -25,9 +25,6 @@
 //!   health, simulate, store, tick)*
 //! - [`posts`]: chat rooms and hooks that are told besides mail. *(config, delivery, domain,
 //!   health, http, store)*
-//! - [`web`]: what is answered over HTTP: the shell that bounds every request, the dashboard, the
-//!   pages behind the links of mails, Data Pass's webhooks, monitoring. *(config, delivery, domain,
-//!   health, meter, renewal, simulate, store, tick, words)*
 //! - [`agenda`]: the tokens as a calendar for other programs. *(delivery, domain, store)*
 //! - [`web`]: what is answered over HTTP: the shell that bounds every request, the dashboard, the
 //!   pages behind the links of mails, Data Pass's webhooks, the calendars, monitoring. *(agenda,
@@ -95,8 +92,8 @@ pub mod simulate;
 
 pub mod tell;
 
-pub mod posts;
 pub mod agenda;
+pub mod posts;
 
 pub mod web;
 
