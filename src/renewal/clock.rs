@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::calendar::Calendar;
 use crate::renewal::undue::take_back_from_all;
-use crate::store::Store;
 use crate::store::error::Result;
 use crate::store::watch::Released;
+use crate::store::{Store, Tx};
 
 /// Has everyone believe the clock as it is: the high-water mark becomes `now`, a running daemon's
 /// hold ends, and what a clock that ran ahead has left on record is put right. Mails that are
@@ -22,12 +22,26 @@ pub async fn believe(
     now: DateTime<Utc>,
 ) -> Result<Released> {
     let mut tx = store.begin().await?;
+    let released = believe_in(&mut tx, calendar, who, now).await?;
+    tx.commit().await?;
+    Ok(released)
+}
+
+/// The same within a transaction.
+///
+/// # Errors
+/// As [`believe`].
+pub async fn believe_in(
+    tx: &mut Tx,
+    calendar: &Calendar,
+    who: &str,
+    now: DateTime<Utc>,
+) -> Result<Released> {
     let released = tx.believe_clock(who, now).await?;
     if released.was_behind() {
-        take_back_from_all(&mut tx, calendar, now).await?;
+        take_back_from_all(tx, calendar, now).await?;
         tx.cancel_empty_mails(now).await?;
         tx.look_at_all_again(now).await?;
     }
-    tx.commit().await?;
     Ok(released)
 }

@@ -4,6 +4,7 @@
 //! transactions. Time is always passed in. Nothing outside this module writes SQL.
 
 pub mod ahead;
+pub mod asked;
 pub mod backup;
 pub mod board;
 pub mod bodies;

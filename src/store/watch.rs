@@ -132,20 +132,32 @@ impl Store {
     /// When the store cannot be written.
     pub async fn release(&self, who: &str, now: DateTime<Utc>) -> Result<Released> {
         let mut tx = self.begin().await?;
-        let mails = tx.free_held(now).await?;
+        let released = tx.release(who, now).await?;
+        tx.commit().await?;
+        Ok(released)
+    }
+}
+
+impl Tx {
+    /// Frees the mails that are held, and has a running daemon believe a clock that jumped
+    /// ahead.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn release(&mut self, who: &str, now: DateTime<Utc>) -> Result<Released> {
+        let mails = self.free_held(now).await?;
         if mails > 0 {
             let entry = Entry {
                 what: "mails_released",
                 token: None,
                 detail: json!({"mails": mails}),
             };
-            tx.journal(who, &[entry], now).await?;
+            self.journal(who, &[entry], now).await?;
         }
-        let clock = tx.take_ahead().await?;
+        let clock = self.take_ahead().await?;
         if let Some(hold) = clock {
-            tx.journal_belief(who, hold, 0, now).await?;
+            self.journal_belief(who, hold, 0, now).await?;
         }
-        tx.commit().await?;
         Ok(Released {
             mails,
             clock,
@@ -155,6 +167,11 @@ impl Store {
 }
 
 impl Released {
+    /// Whether there was nothing to release.
+    pub fn is_nothing(&self) -> bool {
+        self.mails == 0 && self.clock.is_none()
+    }
+
     /// Whether it ended the hold of a clock that is behind the latest pass.
     pub fn was_behind(&self) -> bool {
         matches!(self.clock, Some(Hold::Behind { .. }))
