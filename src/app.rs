@@ -149,6 +149,7 @@ pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site 
         public_url: config.web.public_url.clone(),
         hosts: config.web.hosts.clone(),
         door: Door::of(&config.web),
+        validity_months: config.validity_months,
         datapass: config.datapass.as_ref().map(|d| Webhooks {
             secrets: d.secrets.clone(),
             rules: datapass_rules(config),

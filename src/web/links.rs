@@ -260,7 +260,7 @@ fn date(body: &[u8], calendar: &Calendar, now: DateTime<Utc>) -> Result<Saying, 
 }
 
 /// A date as browsers send it, or as people write it where they have no field for dates.
-fn read_date(written: &str) -> Option<NaiveDate> {
+pub(in crate::web) fn read_date(written: &str) -> Option<NaiveDate> {
     ["%Y-%m-%d", "%d/%m/%Y"]
         .iter()
         .find_map(|form| NaiveDate::parse_from_str(written, form).ok())

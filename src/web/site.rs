@@ -47,6 +47,8 @@ pub struct Site {
     pub hosts: Vec<String>,
     /// Who may look at the pages of the watch.
     pub door: Door,
+    /// For how many months a token is valid from its issue.
+    pub validity_months: u32,
     /// What is done with webhooks of Data Pass; `None`: there is no such address.
     pub datapass: Option<Webhooks>,
     /// What the forecast needs.

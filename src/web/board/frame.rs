@@ -10,16 +10,24 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, REFERRER_POLICY};
 use axum::response::{IntoResponse as _, Response};
 use minijinja::value::Serde;
-use minijinja::{Environment, Value};
+use minijinja::{Environment, HtmlEscape, Value};
 use serde::Serialize;
 
 use crate::delivery::compose;
 use crate::domain::language::{Lang, Text, set_in_french};
-use crate::web::board::Ask;
+use crate::web::board::{Ask, acts};
 use crate::web::guard::SAME_ORIGIN;
 
 /// The templates of the dashboard.
 const TEMPLATES: &[(&str, &str)] = &[
+    (
+        "act.html",
+        include_str!("../../../templates/board/act.html"),
+    ),
+    (
+        "act_shut.html",
+        include_str!("../../../templates/board/act_shut.html"),
+    ),
     (
         "base.html",
         include_str!("../../../templates/board/base.html"),
@@ -165,6 +173,8 @@ pub(super) struct Frame {
     /// From the page to the directory of the home page: a proxy may add to the path.
     root: String,
     menu: Vec<Item>,
+    /// What was just done here.
+    note: Option<String>,
     /// The visitor's name; none without login.
     me: Option<String>,
     may_act: bool,
@@ -198,6 +208,7 @@ impl Frame {
                     current: *of == section,
                 })
                 .collect(),
+            note: acts::flash(ask).map(|note| ask.say(&note).to_owned()),
             me: ask.visitor.name.clone(),
             may_act: ask.visitor.may_act(),
             csrf: ask.visitor.csrf.clone(),
@@ -246,6 +257,7 @@ fn engine(lang: Lang) -> Environment<'static> {
         Lang::En => en,
         Lang::Fr => set_in_french(fr),
     });
+    engine.add_filter("ticks", |words: String| ticks(&words));
     engine.add_filter("n", move |number: i64| grouped(lang, number));
     for (name, source) in TEMPLATES.iter().copied().chain(LISTS) {
         engine
@@ -253,6 +265,21 @@ fn engine(lang: Lang) -> Environment<'static> {
             .expect("the pages are well formed");
     }
     engine
+}
+
+/// Words in which something stands between backticks, as the terminal shows it: as code.
+fn ticks(words: &str) -> Value {
+    let mut html = String::with_capacity(words.len());
+    for (at, part) in words.split('`').enumerate() {
+        if at > 0 {
+            html.push_str(if at % 2 == 1 { "<code>" } else { "</code>" });
+        }
+        html.push_str(&HtmlEscape(part).to_string());
+    }
+    if words.matches('`').count() % 2 == 1 {
+        html.push_str("</code>");
+    }
+    Value::from_safe_string(html)
 }
 
 /// A number with its thousands apart: 12,345 or 12 345.
@@ -271,6 +298,13 @@ pub(super) fn grouped(lang: Lang, number: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_never_markup() {
+        let html = |words: &str| ticks(words).to_string();
+        assert_eq!(html("`a<b` ends"), "<code>a&lt;b</code> ends");
+        assert_eq!(html("<i>`<b>"), "&lt;i&gt;<code>&lt;b&gt;</code>");
+    }
 
     #[test]
     fn thousands_stand_apart_as_each_language_wants() {

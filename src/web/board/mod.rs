@@ -3,6 +3,7 @@
 //! Each page is a handler that takes an [`Ask`], reads by `site.reader` and answers
 //! [`Ask::page`]. What they show is never more than a bounded number of rows.
 
+mod acts;
 mod ask;
 mod clients;
 mod csv;
@@ -41,9 +42,13 @@ const STYLE: &str = concat!(
     include_str!("../../../templates/board/home.css"),
 );
 
+/// What a browser shows beside their title.
+const ICON: &str = include_str!("../../../templates/board/icon.svg");
+
 /// The pages, and their style.
 pub(super) fn routes(live: &Live) -> Router<Live> {
     Router::new()
+        .merge(acts::routes())
         .merge(home::routes())
         .merge(tokens::routes())
         .merge(clients::routes())
@@ -56,6 +61,11 @@ pub(super) fn routes(live: &Live) -> Router<Live> {
         // Whoever is not let in takes nobody's turn.
         .layer(middleware::from_fn_with_state(live.clone(), access::admit))
         .route("/board.css", get(style))
+        .route("/board.svg", get(icon))
+}
+
+async fn icon() -> Response {
+    ([(CONTENT_TYPE, "image/svg+xml")], ICON).into_response()
 }
 
 async fn style() -> Response {
