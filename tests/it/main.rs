@@ -7,6 +7,7 @@
 
 mod agenda;
 mod any_history;
+mod board;
 mod bodies;
 mod bounces;
 mod calendar_exhaustive;

@@ -19,7 +19,7 @@ pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const SHIFT: &str = "\u{e008}";
 
 /// How long the browser may take for an answer; it takes a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A browser with one window; it does not outlive its owner.
 pub(crate) struct Browser {
@@ -69,7 +69,8 @@ impl Browser {
             "POST",
             "",
             &json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options,
-                "timeouts": {"implicit": 20_000}}}}),
+                "goog:loggingPrefs": {"browser": "ALL"},
+                "timeouts": {"implicit": 20_000, "script": 150_000}}}}),
         );
         browser.session = format!("/{}", made["sessionId"].as_str().unwrap());
         Some(browser)
@@ -182,6 +183,31 @@ impl Browser {
         self.post("/execute/sync", &json!({"script": body, "args": []}))
     }
 
+    /// Sends these headers with every request from now on.
+    pub(crate) fn introduce(&self, headers: &Value) {
+        self.devtools("Network.enable", &json!({}));
+        self.devtools("Network.setExtraHTTPHeaders", &json!({"headers": headers}));
+    }
+
+    /// What the browser has complained of since this was asked last.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let log = self.post("/se/log", &json!({"type": "browser"}));
+        let entries = log.as_array().unwrap();
+        entries
+            .iter()
+            .map(|e| e["message"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The page as it would be printed, on A4.
+    pub(crate) fn print(&self) -> Vec<u8> {
+        let a4 = json!({"page": {"width": 21.0, "height": 29.7}});
+        let printed = self.post("/print", &a4);
+        base64::engine::general_purpose::STANDARD
+            .decode(printed.as_str().unwrap())
+            .unwrap()
+    }
+
     /// The text of the page as it is seen.
     pub(crate) fn text(&self) -> String {
         self.script("return document.body.innerText")
@@ -200,8 +226,23 @@ impl Browser {
 
     /// Keeps the whole page as a picture.
     pub(crate) fn picture(&self, file: &Path) {
-        let whole = json!({"captureBeyondViewport": true, "format": "png"});
-        let taken = self.devtools("Page.captureScreenshot", &whole);
+        self.take(
+            file,
+            &json!({"captureBeyondViewport": true, "format": "png"}),
+        );
+    }
+
+    /// Keeps the top of the page as a picture, so many CSS pixels high, each of them one dot.
+    pub(crate) fn picture_of_the_top(&self, file: &Path, width: u32, height: u32) {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 0.5});
+        self.take(
+            file,
+            &json!({"captureBeyondViewport": true, "format": "png", "clip": clip}),
+        );
+    }
+
+    fn take(&self, file: &Path, how: &Value) {
+        let taken = self.devtools("Page.captureScreenshot", how);
         let bytes = base64::engine::general_purpose::STANDARD
             .decode(taken["data"].as_str().unwrap())
             .unwrap();
@@ -212,8 +253,17 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if !self.session.is_empty() && !std::thread::panicking() {
-            self.ask("DELETE", "", &Value::Null);
+        // The browser outlives its driver, unless it is told; also after a test that failed.
+        if !self.session.is_empty()
+            && let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port))
+        {
+            let _bounded = stream.set_read_timeout(Some(PATIENCE));
+            let _asked = write!(
+                stream,
+                "DELETE /session{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+                self.session, self.port
+            );
+            let _answered = stream.read(&mut [0; 512]);
         }
         let _ended = self.driver.kill();
         let _status = self.driver.wait();
