@@ -1,6 +1,7 @@
 //! Who is let in to the pages, and who may act, over HTTP against the running server: without
 //! login, by a session, by a program's password, by a proxy's header.
 
+mod acts;
 mod basic;
 mod chromium;
 mod forms;
