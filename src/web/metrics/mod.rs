@@ -8,6 +8,7 @@
 mod accept;
 mod classic;
 mod exposition;
+mod families;
 mod health;
 mod monitor;
 mod snapshot;
