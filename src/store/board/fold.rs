@@ -56,6 +56,19 @@ const DRESSED: [(&str, &str); 9] = [
     ("æÆ", "ae"),
 ];
 
+/// How the ligatures of a word are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ligatures {
+    /// As two letters.
+    Apart,
+    /// As one.
+    Joined,
+}
+
+impl Ligatures {
+    const BOTH: [Self; 2] = [Self::Apart, Self::Joined];
+}
+
 /// What is looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search(Vec<[String; 2]>);
@@ -67,7 +80,7 @@ impl Search {
         let words = typed.split_whitespace().take(WORDS);
         Self(
             words
-                .map(|w| [pattern(w, false), pattern(w, true)])
+                .map(|w| Ligatures::BOTH.map(|l| pattern(w, l)))
                 .collect(),
         )
     }
@@ -107,7 +120,7 @@ impl Search {
 }
 
 /// The pattern of a word, with its ligatures as two letters or as one.
-fn pattern(word: &str, is_joined: bool) -> String {
+fn pattern(word: &str, ligatures: Ligatures) -> String {
     let mut spelt: String = word.to_owned();
     for (two, _, both) in LIGATURES {
         for one in both.chars() {
@@ -119,7 +132,7 @@ fn pattern(word: &str, is_joined: bool) -> String {
     while let Some(c) = rest.chars().next() {
         let joined = LIGATURES
             .iter()
-            .find(|(two, _, _)| is_joined && starts(rest, two));
+            .find(|(two, _, _)| ligatures == Ligatures::Joined && starts(rest, two));
         if let Some((two, _, both)) = joined {
             set(&mut written, both);
             rest = &rest[two.len()..];
@@ -181,18 +194,24 @@ mod tests {
 
     #[test]
     fn a_letter_is_looked_for_in_every_dress() {
-        assert!(pattern("e", false).contains('É'));
-        assert!(pattern("É", false).contains('e'));
-        assert_eq!(pattern("1", false), "*1*");
-        assert_eq!(pattern("œu", true), pattern("oeu", true));
-        assert_ne!(pattern("oeu", true), pattern("oeu", false));
+        assert!(pattern("e", Ligatures::Apart).contains('É'));
+        assert!(pattern("É", Ligatures::Apart).contains('e'));
+        assert_eq!(pattern("1", Ligatures::Apart), "*1*");
+        assert_eq!(
+            pattern("œu", Ligatures::Joined),
+            pattern("oeu", Ligatures::Joined)
+        );
+        assert_ne!(
+            pattern("oeu", Ligatures::Joined),
+            pattern("oeu", Ligatures::Apart)
+        );
     }
 
     #[test]
     fn signs_of_the_pattern_language_are_data() {
-        assert_eq!(pattern("*?[", false), "*[*][?][[]*");
-        assert_eq!(pattern("]", false), "*[]]*");
-        assert_eq!(pattern("^%_", false), "*^[%][_]*");
+        assert_eq!(pattern("*?[", Ligatures::Apart), "*[*][?][[]*");
+        assert_eq!(pattern("]", Ligatures::Apart), "*[]]*");
+        assert_eq!(pattern("^%_", Ligatures::Apart), "*^[%][_]*");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Place {
 
 /// Where to read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Start {
     /// With the latest.
     Latest,
     /// With what is older than this.
@@ -59,10 +59,17 @@ pub struct Page {
     pub newer: Option<Place>,
 }
 
+/// One of the two records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Record {
+    Changes,
+    Mails,
+}
+
 /// An entry with its number in its record.
 struct Entry {
     no: i64,
-    is_attempt: bool,
+    record: Record,
     event: Event,
 }
 
@@ -74,7 +81,7 @@ impl Store {
     pub async fn journal_page(
         &self,
         filter: &EventFilter,
-        from: From,
+        from: Start,
         most: usize,
     ) -> Result<Page> {
         let wanted = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
@@ -90,8 +97,8 @@ impl Store {
                 (Some(_), None) => false,
                 (None, Some(_)) => true,
                 (Some(e), Some(a)) => match from {
-                    From::Latest | From::Before(_) => a.event.at >= e.event.at,
-                    From::After(_) => a.event.at < e.event.at,
+                    Start::Latest | Start::Before(_) => a.event.at >= e.event.at,
+                    Start::After(_) => a.event.at < e.event.at,
                 },
             };
             let next = if is_attempt {
@@ -102,17 +109,17 @@ impl Store {
             page.extend(next);
         }
         let is_more = !entries.is_empty() || !attempts.is_empty();
-        let edge = |is_attempt: bool| {
-            let nos = page.iter().filter(|e| e.is_attempt == is_attempt);
+        let edge = |record: Record| {
+            let nos = page.iter().filter(|e| e.record == record);
             let nos = nos.map(|e| e.no);
             (nos.clone().min(), nos.max())
         };
-        let (entry, attempt) = (edge(false), edge(true));
+        let (entry, attempt) = (edge(Record::Changes), edge(Record::Mails));
         // The bounds of the page in both records, `no` between them.
         let (lower, upper) = match from {
-            From::Latest => (None, place(i64::MAX, i64::MAX)),
-            From::Before(place) => (None, place),
-            From::After(p) => (
+            Start::Latest => (None, place(i64::MAX, i64::MAX)),
+            Start::Before(place) => (None, place),
+            Start::After(p) => (
                 Some(place(
                     p.entry.saturating_add(1),
                     p.attempt.saturating_add(1),
@@ -121,7 +128,7 @@ impl Store {
             ),
         };
         let (older, newer) = match from {
-            From::Latest | From::Before(_) => (
+            Start::Latest | Start::Before(_) => (
                 place(
                     entry.0.unwrap_or(upper.entry),
                     attempt.0.unwrap_or(upper.attempt),
@@ -131,7 +138,7 @@ impl Store {
                     attempt.1.unwrap_or(upper.attempt.saturating_sub(1)),
                 ),
             ),
-            From::After(p) => {
+            Start::After(p) => {
                 let lower = lower.unwrap_or(p);
                 (
                     lower,
@@ -143,11 +150,11 @@ impl Store {
             }
         };
         let (has_older, has_newer) = match from {
-            From::Latest => (is_more, false),
-            From::Before(_) => (is_more, true),
-            From::After(_) => (true, is_more),
+            Start::Latest => (is_more, false),
+            Start::Before(_) => (is_more, true),
+            Start::After(_) => (true, is_more),
         };
-        if matches!(from, From::After(_)) {
+        if matches!(from, Start::After(_)) {
             page.reverse();
         }
         Ok(Page {
@@ -157,7 +164,7 @@ impl Store {
         })
     }
 
-    async fn entries(&self, filter: &EventFilter, from: From, most: i64) -> Result<Vec<Entry>> {
+    async fn entries(&self, filter: &EventFilter, from: Start, most: i64) -> Result<Vec<Entry>> {
         let mut sql = Sql::new(
             "SELECT j.no, j.at, j.who, j.what, (SELECT t.id FROM token t WHERE t.no = j.token), j.detail \
              FROM journal j WHERE true",
@@ -176,10 +183,10 @@ impl Store {
         }
         within(&mut sql, filter, ("j.at", "j.no"), from, |p| p.entry, most);
         let rows = sql.build().fetch_all(&self.pool).await?;
-        rows.iter().map(|r| read(r, false)).collect()
+        rows.iter().map(|r| read(r, Record::Changes)).collect()
     }
 
-    async fn attempts(&self, filter: &EventFilter, from: From, most: i64) -> Result<Vec<Entry>> {
+    async fn attempts(&self, filter: &EventFilter, from: Start, most: i64) -> Result<Vec<Entry>> {
         if filter.who.as_deref().is_some_and(|who| who != "mail") {
             return Ok(Vec::new());
         }
@@ -209,7 +216,7 @@ impl Store {
             most,
         );
         let rows = sql.build().fetch_all(&self.pool).await?;
-        rows.iter().map(|r| read(r, true)).collect()
+        rows.iter().map(|r| read(r, Record::Mails)).collect()
     }
 
     /// The words for what happened that the journal has, in their order, without what became of
@@ -234,7 +241,7 @@ fn within(
     sql: &mut Sql,
     filter: &EventFilter,
     (at, no): (&str, &str),
-    from: From,
+    from: Start,
     own: fn(Place) -> i64,
     most: i64,
 ) {
@@ -245,12 +252,12 @@ fn within(
         sql.push(format!(" AND {at} < ")).push_bind(seconds(until));
     }
     match from {
-        From::Latest => sql.push(format!(" ORDER BY {no} DESC")),
-        From::Before(place) => sql
+        Start::Latest => sql.push(format!(" ORDER BY {no} DESC")),
+        Start::Before(place) => sql
             .push(format!(" AND {no} < "))
             .push_bind(own(place))
             .push(format!(" ORDER BY {no} DESC")),
-        From::After(place) => sql
+        Start::After(place) => sql
             .push(format!(" AND {no} > "))
             .push_bind(own(place))
             .push(format!(" ORDER BY {no}")),
@@ -258,11 +265,11 @@ fn within(
     sql.push(" LIMIT ").push_bind(most);
 }
 
-fn read(r: &sqlx::sqlite::SqliteRow, is_attempt: bool) -> Result<Entry> {
+fn read(r: &sqlx::sqlite::SqliteRow, record: Record) -> Result<Entry> {
     let detail: &str = r.try_get(5)?;
     Ok(Entry {
         no: r.try_get(0)?,
-        is_attempt,
+        record,
         event: Event {
             at: instant(r.try_get(1)?),
             who: r.try_get(2)?,

@@ -8,6 +8,7 @@ pub mod about;
 mod fold;
 pub mod home;
 pub mod journal;
+pub mod listed;
 pub mod mails;
 pub mod people;
 pub mod soon;

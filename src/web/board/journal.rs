@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::domain::language::{Text, text};
 use crate::store::Result;
-use crate::store::board::journal::{EventFilter, From, Place};
+use crate::store::board::journal::{EventFilter, Place, Start};
 use crate::web::board::lines::{self, EventLine};
 use crate::web::board::query::ROWS;
 use crate::web::board::{Ask, Section, csv, outbox};
@@ -93,7 +93,7 @@ async fn page(ask: Ask) -> std::result::Result<Response, Unready> {
         token: of("token"),
         from: of("from"),
         to: of("to"),
-        latest: (from != From::Latest).then(|| ask.query.without("after").with("before", "")),
+        latest: (from != Start::Latest).then(|| ask.query.without("after").with("before", "")),
         newer: newer.map(|p| link("after", p)),
         older: older.map(|p| link("before", p)),
         csv: ask.query.without("after").with("before", ""),
@@ -111,7 +111,7 @@ async fn file(ask: Ask) -> std::result::Result<Response, Unready> {
         ["quand", "qui", "quoi", "jeton", "en clair"],
     );
     let mut sheet = csv::Sheet::new(&head);
-    let mut from = unknown.is_empty().then_some(From::Latest);
+    let mut from = unknown.is_empty().then_some(Start::Latest);
     let mut rows = 0;
     while let Some(here) = from
         && rows < csv::MOST
@@ -133,7 +133,7 @@ async fn file(ask: Ask) -> std::result::Result<Response, Unready> {
             ]);
             rows += 1;
         }
-        from = page.older.map(From::Before);
+        from = page.older.map(Start::Before);
     }
     Ok(sheet.answer("journal"))
 }
@@ -147,7 +147,7 @@ async fn kinds(ask: &Ask) -> Result<Vec<String>> {
 }
 
 /// Where to read on; what is no place is the beginning.
-fn place(ask: &Ask) -> From {
+fn place(ask: &Ask) -> Start {
     let read = |name| {
         let (entry, attempt) = ask.query.get(name)?.split_once('-')?;
         let number = |n: &str| n.parse::<i64>().ok().filter(|n| *n >= 0);
@@ -157,9 +157,9 @@ fn place(ask: &Ask) -> From {
         })
     };
     read("before")
-        .map(From::Before)
-        .or_else(|| read("after").map(From::After))
-        .unwrap_or(From::Latest)
+        .map(Start::Before)
+        .or_else(|| read("after").map(Start::After))
+        .unwrap_or(Start::Latest)
 }
 
 /// Reads the filters, and what of them does not exist.

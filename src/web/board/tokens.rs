@@ -52,7 +52,6 @@ struct View<'a> {
 async fn page(ask: Ask) -> std::result::Result<Response, Unready> {
     let asked = asked(&ask).await?;
     let today = Today::at(ask.calendar(), ask.now);
-    let store = &ask.site.reader;
     let (pager, rows) = if asked.unknown.is_empty() {
         let (pager, nos) = found(&ask, &asked, &today).await?;
         let schedule = lines::schedule(&ask).await?;

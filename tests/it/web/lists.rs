@@ -216,7 +216,7 @@ async fn lived_in_behind(web: &str) -> (Board, SmtpServer) {
     ] {
         act(&town, id, verb).await;
     }
-    while town.now < PRESENT() {
+    while town.now + Duration::days(1) <= PRESENT() {
         town.now += Duration::days(1);
         town.pass().await;
     }
@@ -274,8 +274,10 @@ async fn each_page_in_both_languages() {
             if lang == "fr" && !name.starts_with("mail_") {
                 let text = visible(&format!("<body>{}", unescaped(&content(&page, &ids))));
                 // Hours, addresses and what a server said are no sentences.
-                let is_sentence =
-                    |f: &String| !f.contains(|c: char| c.is_ascii_digit() || "@=<>".contains(c));
+                let is_sentence = |f: &String| {
+                    !f.contains(|c: char| c.is_ascii_digit() || "@=<>".contains(c))
+                        && !f.contains("user:")
+                };
                 let faults: Vec<String> = faults(&text).into_iter().filter(is_sentence).collect();
                 assert!(faults.is_empty(), "{name}: {faults:?}\n{text}");
             }

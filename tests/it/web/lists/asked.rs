@@ -7,7 +7,7 @@ use jetond::domain::language::Lang;
 use jetond::domain::lifecycle::{Silence, State};
 use jetond::renewal::verbs::{Filing, Verb};
 use jetond::store::Store;
-use jetond::store::board::journal::{EventFilter, From};
+use jetond::store::board::journal::{EventFilter, Start};
 use jetond::store::board::tokens::{OfClient, Standing, Today, TokenFilter, TokenOrder};
 use jetond::store::board::{Search, Slice};
 use jetond::store::outbox::Person;
@@ -432,12 +432,12 @@ async fn the_journal_is_read_page_by_page_without_a_gap() {
         };
     let all = EventFilter::default();
     for most in [1, 7, 200] {
-        let (mut from, mut read, mut back) = (From::Latest, Vec::new(), None);
+        let (mut from, mut read, mut back) = (Start::Latest, Vec::new(), None);
         loop {
             let page = store.journal_page(&all, from, most).await.unwrap();
             read.extend(bare(&page.events));
             match page.older {
-                Some(place) => from = From::Before(place),
+                Some(place) => from = Start::Before(place),
                 None => {
                     back = page.newer.or(back);
                     break;
@@ -449,7 +449,7 @@ async fn the_journal_is_read_page_by_page_without_a_gap() {
         let mut newer: Vec<Vec<_>> = Vec::new();
         while let Some(place) = back {
             let page = store
-                .journal_page(&all, From::After(place), most)
+                .journal_page(&all, Start::After(place), most)
                 .await
                 .unwrap();
             newer.push(bare(&page.events));
@@ -494,7 +494,7 @@ async fn the_journal_is_read_page_by_page_without_a_gap() {
         ),
     ] {
         let page = store
-            .journal_page(&filter, From::Latest, 10_000)
+            .journal_page(&filter, Start::Latest, 10_000)
             .await
             .unwrap();
         let expected: Vec<_> = whole.iter().filter(|e| holds(e)).cloned().collect();
@@ -506,7 +506,7 @@ async fn the_journal_is_read_page_by_page_without_a_gap() {
         ..all
     };
     let page = store
-        .journal_page(&theirs, From::Latest, 10_000)
+        .journal_page(&theirs, Start::Latest, 10_000)
         .await
         .unwrap();
     let mut expected = store.history(Some(token.no), 10_000).await.unwrap();
