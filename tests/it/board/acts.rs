@@ -6,7 +6,7 @@ use jetond::delivery::compose;
 use jetond::domain::language::Lang;
 use jetond::domain::lifecycle::{Silence, State, Who};
 use jetond::renewal::verbs::words;
-use jetond::renewal::verbs::{self, Filing, Hand, Verb};
+use jetond::renewal::verbs::{self, Hand, Verb};
 
 use super::house::{House, WEB};
 use super::markup::Page;
@@ -389,15 +389,4 @@ async fn any_id_and_any_name_is_found_and_shown_as_it_is() {
     ] {
         assert_eq!(house.get(missing, "alex").await.status, 404, "{missing}");
     }
-    // An act that was chosen for a token that is gone does not begin.
-    let ended = Verb::File(Filing::default());
-    let hand = Hand {
-        calendar: &house.town.config().calendar,
-        who: Who::User("x".to_owned()),
-        now: PRESENT(),
-    };
-    let refused = verbs::act(house.town.store(), &hand, "nosuch", &ended)
-        .await
-        .unwrap();
-    assert!(refused.is_err());
 }

@@ -92,6 +92,8 @@ fn judge(browser: &Browser, house: &House, page: &Page, lang: &str) -> Vec<Strin
     };
     browser.introduce(&who);
     browser.dress(1280, 800, "light");
+    // What the page before was complained of late is not this one's.
+    browser.complaints();
     browser.open(&url);
     browser.script(AXE);
     let name = format!("{}-{lang}", page.name);
