@@ -234,7 +234,7 @@ impl Ill {
     }
 
     /// Every word of [`Ill::word`].
-    pub const WORDS: [&str; 10] = [
+    pub const WORDS: [&str; 11] = [
         "passes",
         "deliveries",
         "relay",
@@ -245,6 +245,7 @@ impl Ill {
         "storm",
         "out_of_reach",
         "bounces",
+        "channel",
     ];
 
     /// The word for programs.

@@ -107,6 +107,14 @@ async fn each_illness_is_told_and_the_grave_ones_end_readiness_until_they_are_ov
             },
             200,
         ),
+        (
+            Ill::Channel {
+                name: "dsi".to_owned(),
+                since,
+                why: why(),
+            },
+            200,
+        ),
     ];
     for (ill, status) in ills {
         let found = if status == 200 {
