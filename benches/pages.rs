@@ -72,7 +72,7 @@ fn deliver(postfix: &Postfix, backlog: &Backlog, pages: &[&str]) -> Run {
         std::thread::sleep(Duration::from_millis(2));
     }
     let asking: Vec<Child> = pages.iter().map(|page| ask(postfix, web, page)).collect();
-    let took = place.from_first_to_last();
+    let took = place.first_to_last();
     let answered = asking.into_iter().map(answered).sum();
     drop(daemon);
     place.hold_that_all_are_on_record();

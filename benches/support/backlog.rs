@@ -205,7 +205,7 @@ impl Place {
     }
 
     /// How long it takes from the first acceptance on record, or the first few, until the last.
-    pub(crate) fn from_first_to_last(&self) -> Duration {
+    pub(crate) fn first_to_last(&self) -> Duration {
         let store = self.file.with_file_name("jetond.db");
         let options = SqliteConnectOptions::new().filename(store).read_only(true);
         runtime().block_on(async {

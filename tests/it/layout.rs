@@ -28,11 +28,11 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
         "tell",
         &["delivery", "domain", "health", "simulate", "store", "tick"],
     ),
-    ("agenda", &["delivery", "domain", "store"]),
     (
         "posts",
         &["config", "delivery", "domain", "health", "http", "store"],
     ),
+    ("agenda", &["delivery", "domain", "store"]),
     (
         "web",
         &[

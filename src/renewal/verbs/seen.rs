@@ -13,7 +13,7 @@ use crate::store::{Store, Tx};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is done, or was on record already.
-    Done(Done),
+    Done(Box<Done>),
     /// It contradicts the record; nothing was changed.
     Refused(Refused),
     /// The token does not stand any more as it was shown; nothing was changed.
@@ -74,7 +74,7 @@ pub async fn act(
     let outcome = match act_in(&mut tx, hand, id, verb).await? {
         Ok(done) if is_as_shown || !done.changed() => {
             tx.commit().await?;
-            return Ok(Outcome::Done(done));
+            return Ok(Outcome::Done(Box::new(done)));
         }
         Err(refused) if is_as_shown => Outcome::Refused(refused),
         Ok(_) | Err(_) => Outcome::Changed,

@@ -120,16 +120,18 @@ impl Page {
                 }
                 "img" if e.get("alt").is_none() => faults.push("an image without alt".to_owned()),
                 "svg"
-                    if !is_hidden
-                        && !inner.contains(&Rc::as_ptr(&e.node))
-                        && !(e.get("role") == Some("img") && named(e)) =>
+                    if !(is_hidden
+                        || inner.contains(&Rc::as_ptr(&e.node))
+                        || e.get("role") == Some("img") && named(e)) =>
                 {
                     faults.push("a drawing without a name".to_owned());
                 }
-                "input" | "select" | "textarea" if e.get("type") != Some("hidden") => {
-                    if !named(e) && !e.get("id").is_some_and(|id| labelled.contains(id)) {
-                        faults.push(format!("<{}> {:?} without label", e.name, e.get("name")));
-                    }
+                "input" | "select" | "textarea"
+                    if e.get("type") != Some("hidden")
+                        && !named(e)
+                        && !e.get("id").is_some_and(|id| labelled.contains(id)) =>
+                {
+                    faults.push(format!("<{}> {:?} without label", e.name, e.get("name")));
                 }
                 "table" if !text_of(&e.node, "caption") => {
                     faults.push("a table without caption".to_owned());
