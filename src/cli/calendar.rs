@@ -20,8 +20,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::domain::language::{looks_like_jwt, text};
 use crate::store::Store;
+use crate::store::calendars::Secret;
 use crate::store::error::StoreError;
-use crate::store::feed::{Scope, Secret};
+use crate::store::feed::Scope;
 use crate::web::calendar_path;
 
 #[derive(Debug, clap::Args)]

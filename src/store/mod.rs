@@ -9,6 +9,7 @@ pub mod backup;
 pub mod board;
 pub mod bodies;
 pub mod bounce;
+pub mod calendars;
 pub mod claim;
 pub mod copy;
 pub mod coverage;

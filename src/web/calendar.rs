@@ -17,7 +17,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::agenda::{Agenda, Extent, LARGEST};
 use crate::domain::language::text;
-use crate::store::feed::{Scope, Secret};
+use crate::store::calendars::Secret;
+use crate::store::feed::Scope;
 use crate::web::answer::{Revalidated, Unready, plain};
 use crate::web::board::turn::Turn;
 use crate::web::{Live, Site};

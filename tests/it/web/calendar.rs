@@ -6,7 +6,8 @@ use chrono::{DateTime, Duration, Utc};
 use jetond::app;
 use jetond::domain::lifecycle::Who;
 use jetond::renewal::verbs::{self, Hand, Verb};
-use jetond::store::feed::{Scope, Secret};
+use jetond::store::calendars::Secret;
+use jetond::store::feed::Scope;
 use jetond::web::{Limits, calendar_path};
 
 use super::{HOST, Server};
