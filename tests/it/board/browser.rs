@@ -268,10 +268,10 @@ async fn a_name_is_text_whatever_stands_in_it() {
             }
         }
         assert!(seen >= 8, "the names are seen on {seen} pages only");
-        assert_eq!(
-            browser.complaints().len(),
-            3,
-            "of what is refused, and not there"
-        );
+        let said = browser.complaints().into_iter();
+        let said: Vec<_> = said
+            .filter(|c| !c.contains("the server responded with a status of"))
+            .collect();
+        assert_eq!(said, Vec::<String>::new());
     });
 }
