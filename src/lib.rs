@@ -92,8 +92,9 @@ pub mod simulate;
 
 pub mod tell;
 
-pub mod agenda;
 pub mod posts;
+
+pub mod agenda;
 
 pub mod web;
 

@@ -82,19 +82,22 @@ impl Herald {
         }
     }
 
-    /// Ends, once after each start and reload, what waits for channels that are no more.
+    /// Ends, after each start and reload, what waits for channels that are no more; what was on its
+    /// way then, as soon as it is back.
     async fn sweep(&self, now: DateTime<Utc>) -> Result<()> {
         if self.swept.load(Ordering::Acquire) {
             return Ok(());
         }
         let channels: Vec<String> = self.lines.iter().map(|l| l.recipient.clone()).collect();
         let mut tx = self.store.begin().await?;
-        if tx.end_channels_besides(&channels, now).await? > 0 {
+        let ended = tx.end_channels_besides(&channels, now).await?;
+        let is_clean = !tx.has_posts_besides(&channels).await?;
+        if ended > 0 {
             tx.commit().await?;
         } else {
             tx.rollback().await?;
         }
-        self.swept.store(true, Ordering::Release);
+        self.swept.store(is_clean, Ordering::Release);
         Ok(())
     }
 }

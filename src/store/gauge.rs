@@ -41,7 +41,7 @@ const NEAREST: &str = "SELECT json_group_array(json_array(t.no, t.id, t.client, 
 /// mail's time is the end of its claim. A test looks at its plan.
 pub const OUTBOX: &str = "SELECT state, count(*), min(created_at), \
       min(CASE WHEN state IN ('queued', 'deferred', 'in_doubt', 'held') THEN next_at END) \
-    FROM mail WHERE next_at IS NOT NULL GROUP BY state ORDER BY state";
+    FROM mail WHERE next_at IS NOT NULL AND urgency > -1000000000000 GROUP BY state ORDER BY state";
 
 /// The latest mail that was accepted: from the latest that was, or may have been, backwards; a
 /// test looks at its plan.

@@ -461,10 +461,13 @@ fn require_writable(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    match std::fs::OpenOptions::new().write(true).open(path) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(StoreError::ReadOnly(e.to_string()).of_file(path)),
-    }
+    // Asked, and not tried: to close a descriptor of the file gives up every lock that this
+    // process has on it, those of its open connections too (https://sqlite.org/howtocorrupt.html
+    // §2.2).
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).map_err(|e| {
+        let e = std::io::Error::from(e);
+        StoreError::ReadOnly(e.to_string()).of_file(path)
+    })
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

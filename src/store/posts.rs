@@ -396,6 +396,21 @@ impl Tx {
         Ok(ended + forgotten)
     }
 
+    /// Whether posts to other channels than these are open: those that were on their way when
+    /// their channel went.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has_posts_besides(&mut self, channels: &[String]) -> Result<bool> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM mail WHERE kind IN ('post', 'post_alarm') AND kind <> 'reminder' \
+               AND next_at IS NOT NULL AND recipient NOT IN (SELECT value FROM json_each($1)))",
+        )
+        .bind(json(channels))
+        .fetch_one(&mut *self.inner)
+        .await?)
+    }
+
     /// Notes that a channel failed at `now`: it has been failing since then, or since earlier.
     ///
     /// # Errors

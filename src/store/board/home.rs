@@ -212,6 +212,7 @@ impl Store {
             "SELECT json_group_array(json_array(quarter, outcome, n)) \
              FROM (SELECT at / 900 * 900 AS quarter, outcome, count(*) AS n FROM attempt \
                WHERE no > coalesce((SELECT no FROM attempt WHERE at < $1 ORDER BY no DESC LIMIT 1), 0) \
+                 AND mail NOT IN (SELECT no FROM mail WHERE kind <> 'reminder' AND kind IN ('post', 'post_alarm')) \
                GROUP BY quarter, outcome)",
         )
         .bind(seconds(since))
@@ -235,6 +236,7 @@ impl Store {
     pub async fn given_up(&self) -> Result<Vec<(MailState, u32)>> {
         let rows = sqlx::query(
             "SELECT state, count(*) FROM mail WHERE state IN ('refused', 'parked', 'failed') \
+               AND urgency > -1000000000000 \
              GROUP BY state ORDER BY state",
         )
         .fetch_all(&self.pool)

@@ -6,10 +6,10 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Version};
 
 use crate::config::{Web, WebAuth};
 use crate::web::Site;
@@ -61,6 +61,8 @@ pub(super) fn is_of_this_machine(site: &Site, parts: &Parts) -> bool {
     (is_permitted || site.door.is_at_home && !is_expecting_a_proxy)
         && is_from_this_machine(parts)
         && asks_for_this_machine(parts)
+        // No browser and no program of today asks like this by itself; some proxies do.
+        && parts.version > Version::HTTP_10
         && !is_passed_on(&parts.headers)
 }
 

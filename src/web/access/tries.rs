@@ -14,7 +14,8 @@ const FREE: u32 = 5;
 /// The wait after the next one; it doubles each time.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(30);
 
-/// No wait is longer: whoever guesses must not keep the right person out.
+/// No wait is longer. Whoever goes on guessing keeps the name shut, also for the right person:
+/// `docs/rules.md` says so.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(15);
 
 /// After that a name starts anew.

@@ -60,18 +60,24 @@ impl Sheet {
 
 /// A cell that no spreadsheet computes; a number stays one.
 fn defused(cell: &str) -> String {
-    let begins = cell.chars().next();
-    let is_formula = begins.is_some_and(|c| {
-        matches!(
-            c,
-            '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'
-        )
-    });
-    if is_formula && cell.parse::<i64>().is_err() {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
+    if cell.parse::<i64>().is_ok() {
+        return cell.to_owned();
     }
+    let mut defused = String::with_capacity(cell.len());
+    // A spreadsheet set for another separator begins a cell of its own after it.
+    for part in cell.split_inclusive([';', '\t', '\r', '\n']) {
+        let begins = part.chars().find(|c| !matches!(c, '"' | ' '));
+        if begins.is_some_and(|c| {
+            matches!(
+                c,
+                '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'
+            )
+        }) {
+            defused.push('\'');
+        }
+        defused.push_str(part);
+    }
+    defused
 }
 
 #[cfg(test)]
@@ -83,7 +89,9 @@ mod tests {
         for formula in ["=1+1", "+SUM(A1)", "-A1", "@x", "\t=1", "\r=1", "＝1"] {
             assert_eq!(defused(formula), format!("'{formula}"));
         }
-        for plain in ["-7", "a=1", "", "2026-11-23", "é"] {
+        // Where the separator is another one, a cell may begin within a cell.
+        assert_eq!(defused("Jeton;=A1; \"+1\tb"), "Jeton;'=A1;' \"+1\tb");
+        for plain in ["-7", "a=1", "a; b", "", "2026-11-23", "é"] {
             assert_eq!(defused(plain), plain);
         }
     }

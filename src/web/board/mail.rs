@@ -14,6 +14,7 @@ use crate::delivery::shown::{self, Unread, masked, without_keys};
 use crate::domain::language::{Text, text};
 use crate::store::mailbook::MailRow;
 use crate::store::outbox::MailState;
+use crate::store::posts::is_post;
 use crate::web::Unready;
 use crate::web::board::lines::{self, MailLine, segment};
 use crate::web::board::{Ask, Section};
@@ -183,6 +184,11 @@ fn why_silent(row: &MailRow) -> Text {
         text!(
             "Its text is not kept: it never left, or the time to keep it is over.",
             "Son texte n’est pas conservé : il n’est jamais parti, ou la durée de conservation est passée."
+        )
+    } else if is_post(&row.kind) {
+        text!(
+            "What goes to a channel is written when it leaves.",
+            "Ce qui part vers un canal est rédigé au moment de partir."
         )
     } else {
         text!(

@@ -48,7 +48,6 @@ const ICON: &str = include_str!("../../../templates/board/icon.svg");
 /// The pages, and their style.
 pub(super) fn routes(live: &Live) -> Router<Live> {
     Router::new()
-        .merge(acts::routes())
         .merge(home::routes())
         .merge(tokens::routes())
         .merge(clients::routes())
@@ -58,6 +57,8 @@ pub(super) fn routes(live: &Live) -> Router<Live> {
         .merge(timeline::routes())
         .merge(health::routes())
         .layer(middleware::from_fn_with_state(Turn::default(), turn::take))
+        // An act may wait for another writer: nobody's page waits with it.
+        .merge(acts::routes())
         // Whoever is not let in takes nobody's turn.
         .layer(middleware::from_fn_with_state(live.clone(), access::admit))
         .route("/board.css", get(style))

@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep_until};
 /// The part of one processor that pages get in the long run is one in so many.
 const SHARE: u32 = 8;
 
-/// So much of it may be taken at once.
+/// So much of it may be taken at once, and no page is charged with more: what took longer may have
+/// waited for somebody else.
 const BURST: Duration = Duration::from_millis(250);
 
 /// Whose turn it is. Kept is until when what was spent is paid for.
@@ -34,7 +35,8 @@ impl Turn {
         let began = Instant::now();
         let done = work.await;
         let ended = Instant::now();
-        *paid = Some(paid.map_or(began, |at| at.max(began)) + (ended - began) * SHARE);
+        let spent = (ended - began).min(BURST);
+        *paid = Some(paid.map_or(began, |at| at.max(began)) + spent * SHARE);
         done
     }
 }

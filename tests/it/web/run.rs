@@ -145,3 +145,31 @@ fn what_is_wrong_in_its_table_is_told_with_its_place() {
         }
     }
 }
+
+/// SQLite's locks on the store tell every other program that it is in use: whoever finds none
+/// there may take the log away from under the daemon.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_keeps_its_lock_on_the_store_whatever_is_asked() {
+    use std::os::unix::fs::MetadataExt as _;
+    let at = own_address();
+    let program = Program::new(&listening(at, ""));
+    let running = Running::start(program.command(&["run"]));
+    running.wait_for("watching");
+    for page in ["/", "/tokens", "/health"] {
+        let host = at.to_string();
+        let said = talk(at, request("GET", page, &host, "")).await.unwrap();
+        assert_eq!(said.status, 200, "{page}");
+    }
+    let inode = std::fs::metadata(program.place().join("jetond.db"))
+        .unwrap()
+        .ino();
+    let held = |of: u64| {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let of = format!(":{of} ");
+        locks
+            .lines()
+            .filter(|l| l.contains("POSIX") && l.contains(&of))
+            .count()
+    };
+    assert!(held(inode) > 0, "no lock on the store");
+}
