@@ -133,7 +133,8 @@ fn config(port: u16, web: &str) -> String {
         )
     };
     let x = "client = \"mairie-x\"\n";
-    head(port)
+    // One after the other, so that the journal has one order.
+    head(port).replace("connections = 2", "connections = 1")
         + web
         + "[clients.mairie-x]\nname = \"Mairie de X\"\ncontact = \"dsi@mairie-x.example\"\n\
            [clients.ecole]\nname = \"École d’Œting\"\n"

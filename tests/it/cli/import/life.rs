@@ -222,7 +222,7 @@ async fn a_token_that_ended_is_not_brought_back_by_a_list() {
     assert_eq!(line, 2);
     assert!(said.contains("superseded by `b`"), "{said}");
     assert_eq!(
-        value(&place, "SELECT group_concat(period) FROM token").await,
+        value(&place, "SELECT group_concat(period ORDER BY no) FROM token").await,
         "1,1"
     );
 
@@ -231,7 +231,7 @@ async fn a_token_that_ended_is_not_brought_back_by_a_list() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.out.contains("this token is revoked"), "{ran:?}");
     assert_eq!(
-        value(&place, "SELECT group_concat(period) FROM token").await,
+        value(&place, "SELECT group_concat(period ORDER BY no) FROM token").await,
         "1,2"
     );
     pool.close().await;
