@@ -37,8 +37,9 @@ fn base() -> Option<Vec<u8>> {
     Some(std::fs::read(site.store()).unwrap())
 }
 
-/// The Message-IDs and states of a store, as far as it can be read.
-fn rows(store: &Path) -> Option<Vec<(String, String)>> {
+/// The Message-IDs of a store, as far as it can be read, each with its state and with the moment,
+/// in seconds, of the last commit that it may be leaving.
+fn rows(store: &Path) -> Option<Vec<(String, String, Option<i64>)>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -46,7 +47,7 @@ fn rows(store: &Path) -> Option<Vec<(String, String)>> {
     runtime.block_on(async {
         let options = SqliteConnectOptions::new().filename(store);
         let mut connection = SqliteConnection::connect_with(&options).await.ok()?;
-        let rows = sqlx::query("SELECT message_id, state FROM mail NOT INDEXED")
+        let rows = sqlx::query("SELECT message_id, state, doubt_at FROM mail NOT INDEXED")
             .fetch_all(&mut connection)
             .await
             .ok();
@@ -54,7 +55,7 @@ fn rows(store: &Path) -> Option<Vec<(String, String)>> {
         let _closed = connection.close().await;
         rows?
             .iter()
-            .map(|r| Some((r.try_get(0).ok()?, r.try_get(1).ok()?)))
+            .map(|r| Some((r.try_get(0).ok()?, r.try_get(1).ok()?, r.try_get(2).ok()?)))
             .collect()
     })
 }
@@ -102,8 +103,14 @@ fn mutant(base: &[u8], n: usize) -> Mutant {
         Some(rows) => {
             for message in &taken {
                 let id = message_id(message);
-                let row = rows.iter().find(|(there, _)| *there == id);
-                if !row.is_some_and(|(_, state)| ["sent", "in_doubt"].contains(&state.as_str())) {
+                // `claimed` where the damage lay in the way of the outcome: the next pass takes it for
+                // what it is, one in doubt.
+                let committed = |state: &str, doubt_at: Option<i64>| {
+                    ["sent", "in_doubt", "claimed"].contains(&state)
+                        && doubt_at.is_some_and(|at| at >= site.now.timestamp())
+                };
+                let row = rows.iter().find(|(there, ..)| *there == id);
+                if !row.is_some_and(|(_, state, doubt_at)| committed(state, *doubt_at)) {
                     judged
                         .broken
                         .push(format!("{id} left without its commit: {row:?}"));
