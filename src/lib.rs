@@ -25,6 +25,8 @@
 //!   health, simulate, store, tick)*
 //! - [`posts`]: chat rooms and hooks that are told besides mail. *(config, delivery, domain,
 //!   health, http, store)*
+//! - [`probe`]: asks API Entreprise what it says of a token. *(config, delivery, domain, http,
+//!   renewal, store)*
 //! - [`agenda`]: the tokens as a calendar for other programs. *(delivery, domain, store)*
 //! - [`web`]: what is answered over HTTP: the shell that bounds every request, the dashboard, the
 //!   pages behind the links of mails, Data Pass's webhooks, the calendars, monitoring. *(agenda,
@@ -93,6 +95,8 @@ pub mod simulate;
 pub mod tell;
 
 pub mod posts;
+
+pub mod probe;
 
 pub mod agenda;
 

@@ -448,6 +448,7 @@ fn assemble(
         heartbeat: settings.heartbeat,
         reports: settings.reports,
         notify: settings.notify,
+        probe: super::Probe::default(),
         web: settings.web,
         clients,
         datapass: settings.datapass,

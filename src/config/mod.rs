@@ -60,7 +60,7 @@ use crate::domain::password::PasswordHash;
 use crate::domain::people::Clients;
 use crate::domain::public_url::PublicUrl;
 use crate::domain::stage::Stages;
-use crate::domain::token::Declared;
+use crate::domain::token::{Declared, TokenId};
 
 /// A commented config to start from; it loads as it is.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -101,6 +101,8 @@ pub struct Config {
     pub reports: Reports,
     /// Chat rooms and hooks that are told besides, in the order of the file.
     pub notify: Vec<Channel>,
+    /// How API Entreprise is asked about tokens.
+    pub probe: Probe,
     /// Where HTTP is answered.
     pub web: Web,
     /// What the tokens of each client inherit.
@@ -406,6 +408,39 @@ pub struct Datapass {
     pub secrets: Vec<SecretSource>,
     /// What an approval does.
     pub on_approve: OnApprove,
+}
+
+/// How API Entreprise is asked what it says of tokens: of those whose secret is given.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// Where it answers, by https; without a slash at its end.
+    pub base_url: Url,
+    /// The hosts that may be asked, in lower case; never empty.
+    pub allowed_hosts: Vec<String>,
+    /// Whether the host may have an address that is not on the open network.
+    pub allow_private: bool,
+    /// A PEM file of certification authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The hour, 0 to 23 in the calendar's zone, over which the day's calls are spread.
+    pub hour: u32,
+    /// `provider/source`: what is asked without a token when the API fails.
+    pub ping: String,
+    /// The tokens that are asked about, each with where its own text is.
+    pub secrets: Vec<(TokenId, SecretSource)>,
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        Self {
+            base_url: Url::parse("https://entreprise.api.gouv.fr").expect("an address"),
+            allowed_hosts: vec!["entreprise.api.gouv.fr".to_owned()],
+            allow_private: false,
+            ca_file: None,
+            hour: 23,
+            ping: "insee/unites_legales".to_owned(),
+            secrets: Vec::new(),
+        }
+    }
 }
 
 /// A chat room or a program that is told what mails tell; mails remain the record.

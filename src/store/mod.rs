@@ -33,6 +33,7 @@ pub mod periods;
 pub mod plan;
 pub mod posts;
 pub mod privacy;
+pub mod probe;
 pub mod quiet;
 pub mod quota;
 pub mod record;
@@ -97,6 +98,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             include_str!("../../migrations/0005_channels.sql"),
         ),
         step(6, "lists", include_str!("../../migrations/0006_lists.sql")),
+        step(7, "probe", include_str!("../../migrations/0007_probe.sql")),
     ])
 });
 

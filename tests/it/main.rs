@@ -39,6 +39,7 @@ mod package;
 mod pages;
 mod posts;
 mod privacy;
+mod probe;
 mod real_postfix;
 mod real_servers;
 mod restored;

@@ -4,7 +4,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use jetond::http::{Bounds, Client, Fault, Method, Names, Reach, Request, Roots};
 use jetond::posts::channel::Ways;

@@ -1,0 +1,3 @@
+//! Asks API Entreprise about the tokens whose secrets an admin has given, and reads its answers.
+
+pub mod read;

@@ -1,0 +1,332 @@
+//! What API Entreprise says of tokens, and of itself, as it is on record.
+//!
+//! That a call leaves is written down before it does, so that no restart repeats it. An answer,
+//! what is believed since, and the notes that it asks for are one transaction. No secret is kept.
+
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::domain::probing::{Belief, Dates, Known};
+use crate::domain::verdict::{Case, Reading, Verdict, Volume};
+use crate::store::error::{Result, StoreError};
+use crate::store::outbox::{count, list};
+use crate::store::plan::json;
+use crate::store::settle::NewNote;
+use crate::store::{Store, Tx, instant, seconds};
+
+/// A token that may be asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// Its row.
+    pub no: i64,
+    /// Its id.
+    pub id: String,
+    /// Its `jti`, where it is on record.
+    pub jti: Option<String>,
+    /// Its dates.
+    pub dates: Dates,
+    /// What is known of it.
+    pub known: Known,
+}
+
+/// The last answer about a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastAnswer {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Which case it is.
+    pub case: Case,
+    /// The status; `None`: no answer.
+    pub status: Option<u16>,
+    /// The API's own codes.
+    pub codes: Vec<String>,
+    /// The first printable characters of the body, or why there was no answer.
+    pub said: String,
+}
+
+/// What is on record of the API's answers about a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probed {
+    /// The token's id.
+    pub id: String,
+    /// What is known of it.
+    pub known: Known,
+    /// The last answer.
+    pub last: Option<LastAnswer>,
+    /// Why it cannot be asked about.
+    pub hindrance: Option<String>,
+}
+
+/// What is on record of the service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Nothing is asked before.
+    pub not_before: Option<DateTime<Utc>>,
+    /// What is wrong with it, a word, and since when.
+    pub incident: Option<(String, DateTime<Utc>)>,
+    /// When it was last heard of.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// Calls in a row without an answer that says something.
+    pub failures: u32,
+    /// What was said last.
+    pub said: String,
+}
+
+const PROBED: &str = "SELECT t.id, b.asked_at, b.verdict, b.verdict_since, b.verdict_at, b.suspected, b.suspected_at, \
+     b.scopes, b.volume_limit, b.volume_remaining, b.volume_resets, b.answered_at, b.answer_case, b.status, b.codes, \
+     b.said, b.hindrance";
+
+impl Store {
+    /// The active tokens among these ids, with what is known of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn watched(&self, ids: &[&str]) -> Result<Vec<Watched>> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{PROBED}, t.no, t.jti, p.expires, max(p.opened_at, p.dated_at, t.state_at) \
+             FROM json_each($1) j JOIN token t ON t.id = j.value AND t.state = 'active' \
+             JOIN period p ON p.token = t.no AND p.no = t.period LEFT JOIN probe b ON b.token = t.no ORDER BY t.no"
+        ));
+        let rows = sqlx::query(sql)
+            .bind(json(ids))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|r| {
+                Ok(Watched {
+                    no: r.try_get(17)?,
+                    id: r.try_get(0)?,
+                    jti: r.try_get(18)?,
+                    dates: Dates {
+                        expires: instant(r.try_get(19)?),
+                        changed_at: instant(r.try_get(20)?),
+                    },
+                    known: known(r)?,
+                })
+            })
+            .collect()
+    }
+
+    /// What is on record of the answers about a token; `None`: it was never asked about.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn probed(&self, id: &str) -> Result<Option<Probed>> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{PROBED} FROM probe b JOIN token t ON t.no = b.token WHERE t.id = $1"
+        ));
+        let row = sqlx::query(sql).bind(id).fetch_optional(&self.pool).await?;
+        row.as_ref().map(probed).transpose()
+    }
+
+    /// … about every token that was ever asked about, by their ids.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn all_probed(&self) -> Result<Vec<Probed>> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{PROBED} FROM probe b JOIN token t ON t.no = b.token ORDER BY t.id"
+        ));
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        rows.iter().map(probed).collect()
+    }
+
+    /// Writes down that a call leaves at `now`; false: another one left since `before` was read,
+    /// and this one must not.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the call must not leave.
+    pub async fn ask_begins(
+        &self,
+        token: i64,
+        before: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        self.require_own_file()?;
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(
+            "INSERT INTO probe (token, asked_at) VALUES ($1, $3) \
+             ON CONFLICT (token) DO UPDATE SET asked_at = $3, hindrance = NULL WHERE probe.asked_at IS $2",
+        )
+        .bind(token)
+        .bind(before.map(seconds))
+        .bind(seconds(now))
+        .execute(&mut *tx.inner)
+        .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// What is on record of the service.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn service(&self) -> Result<Service> {
+        let row = sqlx::query(
+            "SELECT not_before, incident, since, seen_at, failures, said FROM service WHERE one = 1",
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(r) = row else {
+            return Ok(Service::default());
+        };
+        let at = |i: usize| -> Result<Option<DateTime<Utc>>> {
+            Ok(r.try_get::<Option<i64>, _>(i)?.map(instant))
+        };
+        let incident: Option<String> = r.try_get(1)?;
+        Ok(Service {
+            not_before: at(0)?,
+            incident: incident.zip(at(2)?),
+            seen_at: at(3)?,
+            failures: count(r.try_get(4)?),
+            said: r.try_get(5)?,
+        })
+    }
+}
+
+impl Tx {
+    /// Writes down an answer about a token, and what is known since.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn put_answer(
+        &mut self,
+        token: i64,
+        known: &Known,
+        reading: &Reading,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let belief = known.belief;
+        let volume = known.volume;
+        sqlx::query(
+            "UPDATE probe SET answered_at = $2, answer_case = $3, status = $4, codes = $5, said = $6, \
+               verdict = $7, verdict_since = $8, verdict_at = $9, suspected = $10, suspected_at = $11, scopes = $12, \
+               volume_limit = $13, volume_remaining = $14, volume_resets = $15, hindrance = NULL WHERE token = $1",
+        )
+        .bind(token)
+        .bind(seconds(now))
+        .bind(reading.case.word())
+        .bind(reading.status.map(i64::from))
+        .bind(json(&reading.codes))
+        .bind(&reading.said)
+        .bind(belief.map(|b| b.verdict.word()))
+        .bind(belief.map(|b| seconds(b.since)))
+        .bind(belief.map(|b| seconds(b.at)))
+        .bind(known.suspicion.map(|(v, _)| v.word()))
+        .bind(known.suspicion.map(|(_, at)| seconds(at)))
+        .bind(known.scopes.as_ref().map(json))
+        .bind(volume.map(|v| i64::from(v.limit)))
+        .bind(volume.map(|v| i64::from(v.remaining)))
+        .bind(volume.map(|v| seconds(v.resets)))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Writes down why a token cannot be asked about, where that is news.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn put_hindrance(&mut self, token: i64, why: &str) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO probe (token, hindrance) VALUES ($1, $2) \
+             ON CONFLICT (token) DO UPDATE SET hindrance = $2",
+        )
+        .bind(token)
+        .bind(why)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Writes down what is known of the service.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn put_service(&mut self, service: &Service) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO service (one, not_before, incident, since, seen_at, failures, said) \
+             VALUES (1, $1, $2, $3, $4, $5, $6) ON CONFLICT (one) DO UPDATE SET not_before = $1, incident = $2, \
+               since = $3, seen_at = $4, failures = $5, said = $6",
+        )
+        .bind(service.not_before.map(seconds))
+        .bind(service.incident.as_ref().map(|(word, _)| word))
+        .bind(service.incident.as_ref().map(|(_, at)| seconds(*at)))
+        .bind(service.seen_at.map(seconds))
+        .bind(i64::from(service.failures))
+        .bind(&service.said)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Queues notes that an answer asks for.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn put_notes(&mut self, notes: &[NewNote], now: DateTime<Utc>) -> Result<()> {
+        self.settle(&[], notes, now).await
+    }
+}
+
+fn probed(r: &SqliteRow) -> Result<Probed> {
+    let case: Option<String> = r.try_get(12)?;
+    let last = match (r.try_get::<Option<i64>, _>(11)?, case) {
+        (Some(at), Some(case)) => Some(LastAnswer {
+            at: instant(at),
+            case: Case::from_word(&case).ok_or_else(|| odd("case", &case))?,
+            status: r
+                .try_get::<Option<i64>, _>(13)?
+                .and_then(|s| u16::try_from(s).ok()),
+            codes: r
+                .try_get::<Option<&str>, _>(14)?
+                .map(list)
+                .unwrap_or_default(),
+            said: r.try_get(15)?,
+        }),
+        _ => None,
+    };
+    Ok(Probed {
+        id: r.try_get(0)?,
+        known: known(r)?,
+        last,
+        hindrance: r.try_get(16)?,
+    })
+}
+
+fn known(r: &SqliteRow) -> Result<Known> {
+    let at = |i: usize| -> Result<Option<DateTime<Utc>>> {
+        Ok(r.try_get::<Option<i64>, _>(i)?.map(instant))
+    };
+    let verdict = |i: usize| -> Result<Option<Verdict>> {
+        let word: Option<&str> = r.try_get(i)?;
+        word.map(|w| Verdict::from_word(w).ok_or_else(|| odd("verdict", w)))
+            .transpose()
+    };
+    let number =
+        |i: usize| -> Result<Option<u32>> { Ok(r.try_get::<Option<i64>, _>(i)?.map(count)) };
+    let belief = match (verdict(2)?, at(3)?, at(4)?) {
+        (Some(verdict), Some(since), Some(at)) => Some(Belief { verdict, since, at }),
+        _ => None,
+    };
+    let volume = match (number(8)?, number(9)?, at(10)?) {
+        (Some(limit), Some(remaining), Some(resets)) => Some(Volume {
+            limit,
+            remaining,
+            resets,
+        }),
+        _ => None,
+    };
+    Ok(Known {
+        asked_at: at(1)?,
+        belief,
+        suspicion: verdict(5)?.zip(at(6)?),
+        scopes: r.try_get::<Option<&str>, _>(7)?.map(list),
+        volume,
+    })
+}
+
+fn odd(what: &str, word: &str) -> StoreError {
+    StoreError::Corrupt(format!("an unknown {what} in the table probe: {word:?}"))
+}

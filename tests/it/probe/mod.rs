@@ -1,0 +1,1 @@
+//! Asking API Entreprise: what its answers say, when it is asked, what follows.
