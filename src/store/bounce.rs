@@ -54,7 +54,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn returned(&self, message_ids: &[String]) -> Result<Vec<Returned>> {
         let rows = sqlx::query(
-            "SELECT m.no, m.recipient FROM json_each($1) j JOIN mail m ON m.message_id = j.value \
+            "SELECT m.no, m.recipient FROM json_each($1) j CROSS JOIN mail m ON m.message_id = j.value \
              WHERE m.doubts > 0 OR m.state = 'claimed' \
                OR EXISTS (SELECT 1 FROM attempt a WHERE a.mail = m.no AND a.outcome IN ('sent', 'in_doubt'))",
         )

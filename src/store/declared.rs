@@ -162,7 +162,7 @@ impl Tx {
             "SELECT t.no, t.id, t.origin, t.state, t.state_by, t.period, p.expires, t.jti, t.file_expires, t.file_jti, \
                t.name, t.client, t.client_name, t.datapass_id, t.siret, t.used_by, t.tags, t.language, t.contact \
              FROM json_each($1) j CROSS JOIN token t ON t.id = j.value \
-             JOIN period p ON p.token = t.no AND p.no = t.period",
+             CROSS JOIN period p ON p.token = t.no AND p.no = t.period",
         )
         .bind(json(ids))
         .fetch_all(&mut *self.inner)
@@ -348,8 +348,8 @@ impl Tx {
     /// When the store cannot be written.
     pub async fn look_again(&mut self, tokens: &[i64], now: DateTime<Utc>) -> Result<()> {
         sqlx::query(
-            "UPDATE token SET next_due_at = min(coalesce(next_due_at, $2), $2) FROM json_each($1) j \
-             WHERE token.no = j.value AND token.state = 'active'",
+            "UPDATE token SET next_due_at = min(coalesce(next_due_at, $2), $2) \
+             WHERE no IN (SELECT value FROM json_each($1)) AND +state = 'active'",
         )
         .bind(json(tokens))
         .bind(seconds(now))

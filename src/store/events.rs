@@ -120,10 +120,10 @@ impl Tx {
             concat!(
                 owe_again!(),
                 " AND (token, period) IN \
-               (SELECT t.no, t.period FROM json_each($1) j JOIN token t ON t.no = j.value) AND reason = $2"
+               (SELECT t.no, t.period FROM json_each($1) j CROSS JOIN token t ON t.no = j.value) AND reason = $2"
             ),
             "DELETE FROM notice WHERE (token, period) IN \
-               (SELECT t.no, t.period FROM json_each($1) j JOIN token t ON t.no = j.value) \
+               (SELECT t.no, t.period FROM json_each($1) j CROSS JOIN token t ON t.no = j.value) \
              AND state = 'suppressed' AND reason = $2",
         ] {
             sqlx::query(sql)
@@ -147,12 +147,12 @@ impl Tx {
             concat!(
                 owe_again!(),
                 " AND reason = 'recipient_removed' \
-             AND EXISTS (SELECT 1 FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 0 \
-               WHERE notice.token = t.no AND notice.period = t.period AND notice.recipient = j.value ->> 1)"
+             AND (token, period, recipient) IN (SELECT t.no, t.period, j.value ->> 1 \
+               FROM jsonb_each($1) j CROSS JOIN token t ON t.no = j.value ->> 0)"
             ),
             "DELETE FROM notice WHERE state = 'suppressed' AND reason = 'recipient_removed' \
-             AND EXISTS (SELECT 1 FROM jsonb_each($1) j JOIN token t ON t.no = j.value ->> 0 \
-               WHERE notice.token = t.no AND notice.period = t.period AND notice.recipient = j.value ->> 1)",
+             AND (token, period, recipient) IN (SELECT t.no, t.period, j.value ->> 1 \
+               FROM jsonb_each($1) j CROSS JOIN token t ON t.no = j.value ->> 0)",
         ] {
             sqlx::query(sql)
                 .bind(json(recipients))
@@ -174,9 +174,9 @@ impl Tx {
                  WHERE s.token = n.token AND s.period = n.period AND s.recipient = n.recipient \
                  AND s.stage < n.stage AND s.state IN ('owed', 'sent', 'failed')) \
              FROM json_each($1) j CROSS JOIN token t ON t.no = j.value AND t.state = 'active' \
-             JOIN period p ON p.token = t.no AND p.no = t.period \
-             JOIN notice n ON n.token = t.no AND n.period = t.period \
-             JOIN recipient r ON r.token = n.token AND r.key = n.recipient AND r.removed_at IS NULL \
+             CROSS JOIN period p ON p.token = t.no AND p.no = t.period \
+             CROSS JOIN notice n ON n.token = t.no AND n.period = t.period \
+             CROSS JOIN recipient r ON r.token = n.token AND r.key = n.recipient AND r.removed_at IS NULL \
              LEFT JOIN mail m ON m.no = n.mail \
              WHERE n.state IN ('owed', 'absorbed') AND coalesce(m.state, 'queued') NOT IN ('claimed', 'in_doubt')",
         )

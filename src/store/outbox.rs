@@ -190,8 +190,8 @@ impl Store {
                  WHERE q.token = t.no AND q.period = p.no AND q.kind = 'filed'), n.period, n.leaves_at)) \
                ORDER BY n.mail, p.expires, t.id) \
              FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
-             JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
-             JOIN period p ON p.token = n.token AND p.no = n.period \
+             CROSS JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
+             CROSS JOIN period p ON p.token = n.token AND p.no = n.period \
              WHERE n.state = 'owed'",
         )
         .bind(json(mails))

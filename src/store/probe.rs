@@ -85,8 +85,8 @@ impl Store {
     pub async fn watched(&self, ids: &[&str]) -> Result<Vec<Watched>> {
         let sql = sqlx::AssertSqlSafe(format!(
             "{PROBED}, t.no, t.jti, p.expires, max(p.opened_at, p.dated_at, t.state_at) \
-             FROM json_each($1) j JOIN token t ON t.id = j.value AND t.state = 'active' \
-             JOIN period p ON p.token = t.no AND p.no = t.period LEFT JOIN probe b ON b.token = t.no ORDER BY t.no"
+             FROM json_each($1) j CROSS JOIN token t ON t.id = j.value AND t.state = 'active' \
+             CROSS JOIN period p ON p.token = t.no AND p.no = t.period LEFT JOIN probe b ON b.token = t.no ORDER BY t.no"
         ));
         let rows = sqlx::query(sql)
             .bind(json(ids))

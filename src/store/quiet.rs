@@ -323,11 +323,11 @@ impl Tx {
     ) -> Result<u32> {
         let rows = json(tokens);
         let people: i64 = sqlx::query_scalar(
-            "SELECT count(DISTINCT n.recipient) FROM json_each($1) j JOIN token t ON t.no = j.value \
+            "SELECT count(DISTINCT n.recipient) FROM json_each($1) j CROSS JOIN token t ON t.no = j.value \
                AND t.state = 'active' \
-             JOIN notice n ON n.token = t.no AND n.period = t.period AND (n.state = 'sent' OR n.state = 'owed' \
+             CROSS JOIN notice n ON n.token = t.no AND n.period = t.period AND (n.state = 'sent' OR n.state = 'owed' \
                AND EXISTS (SELECT 1 FROM mail m WHERE m.no = n.mail AND m.doubts > 0)) \
-             JOIN recipient r ON r.token = t.no AND r.key = n.recipient AND r.removed_at IS NULL",
+             CROSS JOIN recipient r ON r.token = t.no AND r.key = n.recipient AND r.removed_at IS NULL",
         )
         .bind(&rows)
         .fetch_one(&mut *self.inner)
@@ -336,7 +336,7 @@ impl Tx {
             sqlx::query(
                 "INSERT INTO news (at, kind, who, token, period, detail) \
                  SELECT $2, $3, $4, t.no, t.period, $5 FROM json_each($1) j \
-                 JOIN token t ON t.no = j.value AND t.state = 'active' \
+                 CROSS JOIN token t ON t.no = j.value AND t.state = 'active' \
                  WHERE EXISTS (SELECT 1 FROM notice n WHERE n.token = t.no AND n.period = t.period \
                    AND (n.state = 'sent' OR n.state = 'owed' \
                      AND EXISTS (SELECT 1 FROM mail m WHERE m.no = n.mail AND m.doubts > 0)))",

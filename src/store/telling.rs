@@ -132,11 +132,12 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn names(&self, ids: &[&str]) -> Result<Vec<(String, String)>> {
-        let rows =
-            sqlx::query("SELECT t.id, t.name FROM json_each($1) j JOIN token t ON t.id = j.value")
-                .bind(json!(ids).to_string())
-                .fetch_all(&self.pool)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT t.id, t.name FROM json_each($1) j CROSS JOIN token t ON t.id = j.value",
+        )
+        .bind(json!(ids).to_string())
+        .fetch_all(&self.pool)
+        .await?;
         rows.iter()
             .map(|r| Ok((r.try_get(0)?, r.try_get(1)?)))
             .collect()

@@ -37,6 +37,7 @@ mod mail;
 mod oracle;
 mod package;
 mod pages;
+mod plans;
 mod posts;
 mod privacy;
 mod probe;

@@ -139,7 +139,7 @@ impl Store {
         let asked = json(nos);
         let carried = sqlx::query(
             "SELECT n.mail, t.id, n.stage FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
-             JOIN token t ON t.no = n.token ORDER BY n.mail, n.stage, t.id",
+             CROSS JOIN token t ON t.no = n.token ORDER BY n.mail, n.stage, t.id",
         )
         .bind(&asked)
         .fetch_all(&self.pool)

@@ -227,7 +227,7 @@ impl Store {
                (SELECT m.counted_at FROM mail m WHERE m.recipient = r.key AND m.counted_at IS NOT NULL \
                   AND m.state = 'sent' ORDER BY m.counted_at DESC LIMIT 1), \
                max(u.since), max(u.how) \
-             FROM json_each($1) j CROSS JOIN recipient r ON r.key = j.value JOIN token t ON t.no = r.token \
+             FROM json_each($1) j CROSS JOIN recipient r ON r.key = j.value CROSS JOIN token t ON t.no = r.token \
              LEFT JOIN unreachable u ON u.recipient = r.key AND (u.accepted_at IS NULL OR u.accepted_at > $2) \
              GROUP BY j.key ORDER BY j.key",
         )
