@@ -14,6 +14,7 @@ mod config_show;
 mod datapass;
 mod demo;
 mod explain;
+mod explain_code;
 mod export;
 mod failure;
 mod filed;
@@ -127,6 +128,8 @@ enum Command {
     History(history::Args),
     /// Give a reason for every stage of a token's period
     Explain(explain::Args),
+    /// Say what an answer of API Entreprise means, whose fault it is and what to do
+    ExplainCode(explain_code::Args),
     /// Show a mail as it will be
     Preview(preview::Args),
     /// Show in advance every mail that will leave
@@ -294,6 +297,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Show(args) => show::run(&args, context).await,
         Command::History(args) => history::run(&args, context).await,
         Command::Explain(args) => explain::run(&args, context).await,
+        Command::ExplainCode(args) => explain_code::run(&args, context),
         Command::Preview(args) => preview::run(&args, context).await,
         Command::Simulate(args) => simulate::run(&args, context).await,
         Command::SendTest(args) => send_test::run(&args, context).await,

@@ -86,20 +86,23 @@ pub fn next_ask(
             + Duration::seconds(i64::from(moment.min(3599)));
         calendar.instant(at)
     };
-    let patient = dates.changed_at + AGREEING;
     let today = calendar.date(now);
     let next_day = |date: NaiveDate| date.succ_opt().unwrap_or(date);
-    let at = match (known.asked_at, known.suspicion) {
+    // What a clock wrote that was far ahead would silence a token until then.
+    let credible = |at: &DateTime<Utc>| *at <= now + Duration::days(1);
+    let asked = known.asked_at.filter(credible);
+    let suspected = known.suspicion.map(|(_, at)| at).filter(credible);
+    let at = match (asked, suspected) {
         (None, _) => own(today),
         // The next day's call is taken as soon as it may confirm.
-        (Some(asked), Some((_, suspected))) => {
+        (Some(asked), Some(suspected)) => {
             let day = calendar.start_of_day(next_day(calendar.date(asked)));
-            day.max(suspected + AGREEING)
+            (day + Duration::seconds(i64::from(moment.min(3599)))).max(suspected + AGREEING)
         }
-        // A clock that was ahead has asked for days to come: they are left out.
         (Some(asked), None) => own(next_day(calendar.date(asked)).max(today)),
     };
-    at.max(patient)
+    let changed = Some(dates.changed_at).filter(credible);
+    changed.map_or(at, |changed| at.max(changed + AGREEING))
 }
 
 /// What is known after an answer, and what follows.
@@ -119,6 +122,13 @@ pub fn follow(
     match verdict.bearing() {
         // Neither is a suspicion confirmed by it, nor taken back.
         Bearing::Nothing => {}
+        Bearing::Lives if !proves_life(verdict) => {
+            let stays =
+                |v: Verdict| v == Verdict::AddressNotAllowed || v.bearing() == Bearing::Dead;
+            if !believed.is_some_and(stays) {
+                next.belief = Some(believe(known.belief, verdict, now));
+            }
+        }
         Bearing::Lives => {
             next.suspicion = None;
             next.belief = Some(believe(known.belief, verdict, now));
@@ -136,9 +146,7 @@ pub fn follow(
             _ if believed == Some(verdict) => {
                 next.suspicion = None;
                 next.belief = Some(believe(known.belief, verdict, now));
-                if now > expires && verdict == Verdict::Expired {
-                    follows.push(Consequence::ExpiryProven);
-                }
+                follows.extend(proven(verdict, expires, now));
             }
             Some((suspected, at)) if suspected == verdict && now >= at + AGREEING => {
                 next.suspicion = None;
@@ -147,13 +155,14 @@ pub fn follow(
                     since: at,
                     at: now,
                 });
-                follows.push(if now > expires && verdict == Verdict::Expired {
-                    Consequence::ExpiryProven
-                } else {
-                    Consequence::DeadEarly(verdict)
-                });
+                if now <= expires {
+                    follows.push(Consequence::DeadEarly(verdict));
+                }
+                follows.extend(proven(verdict, expires, now));
             }
-            Some((suspected, _)) if suspected == verdict => {}
+            // Too soon to agree; a suspicion of days to come, by a clock that was ahead, is
+            // begun anew.
+            Some((suspected, at)) if suspected == verdict && at <= now => {}
             Some(_) | None => next.suspicion = Some((verdict, now)),
         },
     }
@@ -173,6 +182,28 @@ pub fn follow(
         next.scopes = Some(scopes);
     }
     (next, follows)
+}
+
+/// Whether an answer was given after a look at the token. Volumes and addresses of pages are
+/// looked at before that: such an answer undoes no death, and proves no later date.
+fn proves_life(verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Alive | Verdict::ScopeMissing | Verdict::AddressNotAllowed => true,
+        Verdict::BadRequest
+        | Verdict::OverVolume
+        | Verdict::Expired
+        | Verdict::Revoked
+        | Verdict::Unknown
+        | Verdict::ProviderDown
+        | Verdict::ServiceDown
+        | Verdict::NoAnswer
+        | Verdict::NotUnderstood => false,
+    }
+}
+
+/// A death after the date on record is no early one; that it expired proves the date.
+fn proven(verdict: Verdict, expires: DateTime<Utc>, now: DateTime<Utc>) -> Option<Consequence> {
+    (now > expires && verdict == Verdict::Expired).then_some(Consequence::ExpiryProven)
 }
 
 fn believe(before: Option<Belief>, verdict: Verdict, now: DateTime<Utc>) -> Belief {

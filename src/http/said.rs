@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Characters of an answer's words that are kept.
+/// Characters of an answer's words that are usually kept.
 pub const MOST_WORDS: usize = 200;
 
 /// What stands in place of a secret.
@@ -11,36 +11,34 @@ const MASK: &str = "…";
 /// Shorter ones are no secrets, and would mask half of every sentence.
 const SHORTEST_SECRET: usize = 4;
 
-/// The first printable characters of what a server said, on one line, without these secrets.
-pub fn printable(said: &[u8], secrets: &[&str]) -> String {
-    let mut said = String::from_utf8_lossy(said);
+/// The first `most` printable characters of what a server said, on one line, without these
+/// secrets; `…` follows where there are more.
+pub fn printable(said: &[u8], secrets: &[&str], most: usize) -> String {
+    let said = masked(String::from_utf8_lossy(said), secrets);
+    let mut line = String::new();
+    for word in said.split(|c: char| c.is_whitespace() || c.is_control()) {
+        let fits = |c: &char| !crate::domain::language::is_hazardous(*c) && *c != '\u{fffd}';
+        let mut word = word.chars().filter(fits).peekable();
+        if word.peek().is_some() && !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(word);
+    }
+    // What was left out may have stood within a secret.
+    let line = masked(Cow::Owned(line), secrets);
+    match line.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.into_owned(),
+    }
+}
+
+fn masked<'a>(mut said: Cow<'a, str>, secrets: &[&str]) -> Cow<'a, str> {
     for secret in secrets.iter().filter(|s| s.len() >= SHORTEST_SECRET) {
         if said.contains(secret) {
             said = Cow::Owned(said.replace(secret, MASK));
         }
     }
-    let mut words = String::new();
-    let mut count = 0;
-    for word in said.split(|c: char| c.is_whitespace() || c.is_control()) {
-        let fits = |c: &char| !crate::domain::language::is_hazardous(*c) && *c != '\u{fffd}';
-        let word: String = word.chars().filter(fits).collect();
-        if word.is_empty() {
-            continue;
-        }
-        for c in (!words.is_empty())
-            .then_some(' ')
-            .into_iter()
-            .chain(word.chars())
-        {
-            if count == MOST_WORDS {
-                words.push('…');
-                return words;
-            }
-            words.push(c);
-            count += 1;
-        }
-    }
-    words
+    said
 }
 
 #[cfg(test)]
@@ -52,10 +50,13 @@ mod tests {
         let said = printable(
             b"no\r\n\x1b[31m such\x00 hook: s3cret\xff ",
             &["s3cret", ""],
+            MOST_WORDS,
         );
         assert_eq!(said, "no [31m such hook: …");
-        let long = printable("é ".repeat(1_000_000).as_bytes(), &[]);
+        let long = printable("é ".repeat(1_000_000).as_bytes(), &[], MOST_WORDS);
         assert_eq!(long.chars().count(), MOST_WORDS + 1);
-        assert_eq!(printable(b"", &[]), "");
+        assert_eq!(printable(b"", &[], MOST_WORDS), "");
+        let split = "a s3\u{200e}cr\u{feff}et b";
+        assert_eq!(printable(split.as_bytes(), &["s3cret"], 9), "a … b");
     }
 }

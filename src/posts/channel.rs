@@ -175,7 +175,7 @@ impl Channel {
                 let user = user.and_then(|v| Some(v["user_id"].as_str()?.to_owned()));
                 match user.filter(|_| answer.status.is_success()) {
                     Some(user) => {
-                        let user = http::printable(user.as_bytes(), &[]);
+                        let user = http::printable(user.as_bytes(), &[], http::MOST_WORDS);
                         Ok(text!("it posts as {user}", "il publie comme {user}"))
                     }
                     None => Err(said(&answer, &secrets)),
@@ -285,7 +285,7 @@ impl Channel {
 fn said(answer: &Answer, secrets: &[String]) -> String {
     let status = answer.status.as_u16();
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-    match http::printable(&answer.body, &secrets).as_str() {
+    match http::printable(&answer.body, &secrets, http::MOST_WORDS).as_str() {
         "" => status.to_string(),
         words => format!("{status} {words}"),
     }
@@ -293,7 +293,7 @@ fn said(answer: &Answer, secrets: &[String]) -> String {
 
 fn mask(said: &str, secrets: &[String]) -> String {
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-    http::printable(said.as_bytes(), &secrets)
+    http::printable(said.as_bytes(), &secrets, http::MOST_WORDS)
 }
 
 /// How long a channel asks to be left alone: `Retry-After` in seconds or as a date (RFC 9110,

@@ -1,8 +1,31 @@
 //! From what a server wrote to what it says: total over any bytes.
+//!
+//! Two generations of errors are known: objects with `code`, `title`, `detail` and `meta`, and
+//! plain sentences. Whatever has another form, or breaks off, is foreign, and no death is read
+//! from it. Nothing that is kept holds the token.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use serde_json::{Map, Value};
 
-use crate::domain::verdict::{Asked, Body, Case, Heard, Reading, judge, return_at};
+use crate::domain::language::{is_hazardous, looks_like_jwt, without_jwts};
+use crate::domain::verdict::{
+    Asked, Body, Case, Heard, LONGEST_WAIT, MOST_SAID, Reading, Volume, judge, return_at,
+    row_of_code,
+};
+use crate::http::printable;
+
+/// So many codes of an answer are kept.
+const MOST_CODES: usize = 8;
+
+/// So many rights are read, each so long; a token has some dozens, of some tens of letters.
+const MOST_SCOPES: usize = 1000;
+const LONGEST_SCOPE: usize = 128;
+
+/// A part of a token that is shorter may be any word.
+const SHORTEST_PART: usize = 16;
+
+/// A number below this is no moment since 1970 but a number of seconds from now.
+const NO_MOMENT: i64 = 1_000_000_000;
 
 /// What a server wrote.
 #[derive(Debug, Clone, Default)]
@@ -18,21 +41,35 @@ pub struct Written<'a> {
 }
 
 /// Reads an answer. `secrets` are masked in what is kept of its words.
-pub fn read(written: &Written<'_>, asked: Asked, _secrets: &[&str], now: DateTime<Utc>) -> Reading {
+pub fn read(written: &Written<'_>, asked: Asked, secrets: &[&str], now: DateTime<Utc>) -> Reading {
+    let seen = written.body.map_or_else(Seen::unseen, Seen::of);
     let heard = Heard {
         status: written.status,
-        body: Body::Unseen,
-        gateway_error: None,
+        body: seen.body,
+        gateway_error: seen.gateway_error,
     };
     let case = judge(Some(&heard), asked);
+    let volume = volume(written.rate_limit, now);
+    let spent = volume.filter(|v| v.remaining == 0).map(|v| v.resets);
+    let waits = [
+        written.retry_after.and_then(|w| retry_after(w, now)),
+        spent,
+        seen.retry_in.map(|seconds| after(seconds, now)),
+    ];
+    let (codes, named) = match heard.body {
+        Body::Errors(codes) => (codes, None),
+        Body::Privileges(scopes) => (Vec::new(), Some(scopes)),
+        Body::Unseen | Body::Object | Body::Foreign => (Vec::new(), None),
+    };
     Reading {
         case,
         status: Some(written.status),
-        codes: Vec::new(),
-        scopes: None,
-        volume: None,
-        return_at: return_at(case, [], now),
-        said: String::new(),
+        codes,
+        // A partial answer may have left some out.
+        scopes: named.filter(|_| case == Case::Complete),
+        volume,
+        return_at: return_at(case, waits.into_iter().flatten(), now),
+        said: said(written.body.unwrap_or_default(), secrets),
     }
 }
 
@@ -45,6 +82,195 @@ pub fn unanswered(why: &str) -> Reading {
         scopes: None,
         volume: None,
         return_at: None,
-        said: why.to_owned(),
+        said: said(why.as_bytes(), &[]),
     }
+}
+
+/// The status that a body came with, where it tells by itself: its codes have one, and only a
+/// success names rights; `gateway_error` alone is a provider's fault, as a 502.
+pub fn guess(body: &[u8]) -> Option<u16> {
+    let seen = Seen::of(body);
+    match seen.body {
+        Body::Privileges(_) => Some(200),
+        Body::Errors(codes) => codes
+            .iter()
+            .find_map(|code| row_of_code(code)?.status)
+            .or(seen.gateway_error.and_then(|failed| failed.then_some(502))),
+        Body::Unseen | Body::Object | Body::Foreign => None,
+    }
+}
+
+/// The words that are kept, without the secrets, without their parts, and without whatever looks
+/// like a token.
+fn said(body: &[u8], secrets: &[&str]) -> String {
+    let parts = |secret: &&'_ str| -> Vec<String> {
+        let parts = secret.split('.').filter(|p| p.len() >= SHORTEST_PART);
+        parts.map(str::to_owned).collect()
+    };
+    let parts: Vec<String> = secrets.iter().flat_map(parts).collect();
+    let mut hidden: Vec<&str> = secrets.to_vec();
+    hidden.extend(parts.iter().map(String::as_str));
+    // The longest first: a part must not break up the whole.
+    hidden.sort_by_key(|s| std::cmp::Reverse(s.len()));
+    let whole = without_jwts(&String::from_utf8_lossy(body));
+    printable(whole.as_bytes(), &hidden, MOST_SAID - 1)
+}
+
+/// What is seen in a body.
+struct Seen {
+    body: Body,
+    gateway_error: Option<bool>,
+    /// Seconds, of `meta`.
+    retry_in: Option<u64>,
+}
+
+impl Seen {
+    fn unseen() -> Self {
+        Self {
+            body: Body::Unseen,
+            gateway_error: None,
+            retry_in: None,
+        }
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let Ok(Value::Object(object)) = serde_json::from_slice(bytes) else {
+            return Self {
+                body: Body::Foreign,
+                ..Self::unseen()
+            };
+        };
+        let mut seen = Self {
+            body: Body::Object,
+            gateway_error: gateway_error(&object),
+            retry_in: None,
+        };
+        match object.get("errors") {
+            None | Some(Value::Null) => seen.body = privileges(&object),
+            Some(Value::Array(errors)) if errors.is_empty() => seen.body = privileges(&object),
+            Some(Value::Array(list)) => {
+                seen.body = errors(list);
+                seen.retry_in = list.iter().filter_map(retry_in).max();
+            }
+            Some(_) => seen.body = Body::Foreign,
+        }
+        // Rights and errors at once contradict each other.
+        if matches!(seen.body, Body::Errors(_)) && privileges(&object) != Body::Object {
+            seen.body = Body::Foreign;
+        }
+        seen
+    }
+}
+
+/// As the API writes it, and as its page does.
+fn gateway_error(object: &Map<String, Value>) -> Option<bool> {
+    let said = object
+        .get("gateway_error")
+        .or_else(|| object.get("gateway error"))?;
+    match said {
+        Value::Bool(said) => Some(*said),
+        Value::String(word) => word.trim().parse().ok(),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// All of the newer form, or all of the older one.
+fn errors(list: &[Value]) -> Body {
+    if list.iter().all(Value::is_string) {
+        return Body::Errors(Vec::new());
+    }
+    let mut codes = Vec::new();
+    for error in list {
+        match error.get("code").and_then(Value::as_str) {
+            Some(code) if is_code(code) => {
+                if codes.len() < MOST_CODES && !codes.iter().any(|c| c == code) {
+                    codes.push(code.to_owned());
+                }
+            }
+            Some(_) | None => return Body::Foreign,
+        }
+    }
+    Body::Errors(codes)
+}
+
+fn is_code(code: &str) -> bool {
+    code.len() == 5 && code.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn retry_in(error: &Value) -> Option<u64> {
+    let said = error.get("meta")?.get("retry_in")?;
+    let seconds = said.as_u64();
+    seconds.or_else(|| said.as_str().and_then(|s| s.trim().parse().ok()))
+}
+
+/// The rights of a token, in either form; [`Body::Object`] when none are named.
+fn privileges(object: &Map<String, Value>) -> Body {
+    let inner = object.get("data").and_then(|d| d.get("privileges"));
+    match (inner, object.get("privileges")) {
+        (None, None) => Body::Object,
+        (Some(named), None) | (None, Some(named)) => {
+            scopes(named).map_or(Body::Foreign, Body::Privileges)
+        }
+        (Some(_), Some(_)) => Body::Foreign,
+    }
+}
+
+fn scopes(named: &Value) -> Option<Vec<String>> {
+    let named = named.as_array().filter(|n| n.len() <= MOST_SCOPES)?;
+    let sound = |s: &&str| {
+        !s.is_empty()
+            && s.len() <= LONGEST_SCOPE
+            && !s.contains(|c: char| c.is_whitespace() || is_hazardous(c))
+            && !looks_like_jwt(s)
+    };
+    named
+        .iter()
+        .map(|s| s.as_str().filter(sound).map(str::to_owned))
+        .collect()
+}
+
+/// Seconds from now, or a moment in one of the three forms of HTTP (RFC 9110 §10.2.3, §5.6.7).
+fn retry_after(written: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let written = written.trim();
+    if !written.is_empty() && written.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(after(written.parse().unwrap_or(u64::MAX), now));
+    }
+    if let Ok(at) = DateTime::parse_from_rfc2822(written) {
+        return Some(at.to_utc());
+    }
+    ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(written, form).ok())
+        .map(|at| at.and_utc())
+}
+
+/// So many seconds from now, or the longest wait there is.
+fn after(seconds: u64, now: DateTime<Utc>) -> DateTime<Utc> {
+    let longest = LONGEST_WAIT.num_seconds();
+    now + Duration::seconds(i64::try_from(seconds).map_or(longest, |s| s.min(longest)))
+}
+
+/// What the three headers say together; nothing, when one of them is missing or absurd.
+fn volume(headers: [Option<&str>; 3], now: DateTime<Utc>) -> Option<Volume> {
+    let number = |written: Option<&str>| -> Option<i64> {
+        // A later draft writes its windows behind the number.
+        let written = written?.split([',', ';']).next()?.trim();
+        written.parse().ok().filter(|n| *n >= 0)
+    };
+    let [limit, remaining, reset] = headers.map(number);
+    let (limit, remaining, reset) = (limit?, remaining?, reset?);
+    let resets = if reset < NO_MOMENT {
+        now.checked_add_signed(Duration::seconds(reset))?
+    } else {
+        DateTime::from_timestamp(reset, 0)?
+    };
+    if remaining > limit || resets > now + LONGEST_WAIT {
+        return None;
+    }
+    Some(Volume {
+        limit: u32::try_from(limit).ok()?,
+        remaining: u32::try_from(remaining).ok()?,
+        resets,
+    })
 }

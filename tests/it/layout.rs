@@ -81,6 +81,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "health",
             "heartbeat",
             "posts",
+            "probe",
             "renewal",
             "simulate",
             "store",

@@ -5,9 +5,14 @@
 //! there: it takes a 401 whose body has the API's own form. The codes are those of the API's
 //! documentation, « API Entreprise au quotidien », and of its published sources.
 
+mod rows;
+pub mod words;
+
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::lifecycle::words;
+
+pub use self::rows::{ROWS, Row, row_of_code, rows_of_status};
 
 /// What an answer says, in few words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,7 +95,7 @@ pub enum Case {
     Partial,
     /// 400.
     BadRequest,
-    /// 401 with 00101, or without a code that is known.
+    /// 401 with 00101, or in the form that has no codes.
     NotAuthorised,
     /// 401 with 00103.
     Expired,
@@ -98,7 +103,7 @@ pub enum Case {
     Blacklisted,
     /// 401 with 00106.
     TokenNotFound,
-    /// 403 with 00100, or without a code that is known.
+    /// 403 with 00100, or in the form that has no codes.
     ScopeMissing,
     /// 403 with 00107.
     AddressNotAllowed,
@@ -112,7 +117,7 @@ pub enum Case {
     OverVolume,
     /// 451.
     Withheld,
-    /// 500.
+    /// 500, or a 5xx that has no row.
     InternalError,
     /// 502.
     ProviderError,
@@ -120,7 +125,7 @@ pub enum Case {
     Unavailable,
     /// 504.
     TooSlow,
-    /// Any 5xx with `gateway_error`.
+    /// Any 5xx with `gateway_error`; a 401 or 403 with it, which is not said of this token.
     GatewayError,
     /// No answer.
     NoAnswer,
@@ -174,22 +179,6 @@ impl Case {
             Self::NotUnderstood => Verdict::NotUnderstood,
         }
     }
-
-    /// The case of a code of the API's own, whatever the status.
-    fn of_code(code: &str) -> Option<Self> {
-        match code {
-            "00100" => Some(Self::ScopeMissing),
-            "00101" => Some(Self::NotAuthorised),
-            "00103" => Some(Self::Expired),
-            "00105" => Some(Self::Blacklisted),
-            "00106" => Some(Self::TokenNotFound),
-            "00107" => Some(Self::AddressNotAllowed),
-            "00015" => Some(Self::AlreadyRunning),
-            "00201" | "00202" | "00203" => Some(Self::Unprocessable),
-            "00429" => Some(Self::OverVolume),
-            _ => None,
-        }
-    }
 }
 
 /// What is in the body of an answer.
@@ -197,8 +186,8 @@ impl Case {
 pub enum Body {
     /// It is not known: only a status was given.
     Unseen,
-    /// Errors in one of the API's forms, with their codes, where they have some. Never empty of
-    /// errors; perhaps of codes.
+    /// Errors in one of the API's forms, with the codes of the newer one. Never empty of errors;
+    /// perhaps of codes.
     Errors(Vec<String>),
     /// The rights of a token, as `/privileges` answers them.
     Privileges(Vec<String>),
@@ -233,18 +222,21 @@ pub fn judge(heard: Option<&Heard>, asked: Asked) -> Case {
     let Some(heard) = heard else {
         return Case::NoAnswer;
     };
+    let provider_failed = heard.gateway_error == Some(true);
     match heard.status {
         // Faults of the service speak before their bodies: a proxy writes those as it likes.
-        500..=599 if heard.gateway_error == Some(true) => Case::GatewayError,
-        500 => Case::InternalError,
+        500..=599 if provider_failed => Case::GatewayError,
         502 => Case::ProviderError,
         503 => Case::Unavailable,
         504 => Case::TooSlow,
+        // A status without a row counts as the first of its class (RFC 9110 §15).
+        500..=599 => Case::InternalError,
         // Too much is too much, whoever says so.
         429 => Case::OverVolume,
+        200 if provider_failed => success(heard, asked, Case::Partial),
         200 => success(heard, asked, Case::Complete),
         206 => success(heard, asked, Case::Partial),
-        400 | 401 | 403 | 404 | 409 | 422 | 451 => refusal(heard),
+        400 | 401 | 403 | 404 | 409 | 422 | 451 => refusal(heard, asked),
         _ => Case::NotUnderstood,
     }
 }
@@ -260,7 +252,7 @@ fn success(heard: &Heard, asked: Asked, case: Case) -> Case {
     }
 }
 
-fn refusal(heard: &Heard) -> Case {
+fn refusal(heard: &Heard, asked: Asked) -> Case {
     let of_status = match heard.status {
         400 => Case::BadRequest,
         401 => Case::NotAuthorised,
@@ -271,49 +263,35 @@ fn refusal(heard: &Heard) -> Case {
         451 => Case::Withheld,
         _ => return Case::NotUnderstood,
     };
-    let codes = match &heard.body {
-        Body::Unseen => return of_status,
-        Body::Errors(codes) => codes,
-        Body::Privileges(_) | Body::Object | Body::Foreign => return Case::NotUnderstood,
-    };
-    let mut case = of_status;
-    let mut told = None;
-    for said in codes.iter().filter_map(|code| Case::of_code(code)) {
-        if told.is_some_and(|before| before != said) {
+    let codes = match (&heard.body, asked) {
+        (Body::Unseen, Asked::Anything) => return of_status,
+        (Body::Errors(codes), _) => codes,
+        (Body::Unseen | Body::Privileges(_) | Body::Object | Body::Foreign, _) => {
             return Case::NotUnderstood;
         }
-        told = Some(said);
-        case = said;
-    }
-    if belongs(case, heard.status) {
-        case
-    } else {
-        Case::NotUnderstood
-    }
-}
-
-/// Whether a case may come with this status.
-fn belongs(case: Case, status: u16) -> bool {
-    match case {
-        Case::NotAuthorised | Case::Expired | Case::Blacklisted | Case::TokenNotFound => {
-            status == 401
+    };
+    let of_token = matches!(heard.status, 401 | 403);
+    let provider_failed = heard.gateway_error == Some(true);
+    let mut known = codes.iter().filter_map(|code| row_of_code(code));
+    match known.next() {
+        // A provider refused the API itself: this token had passed.
+        None if of_token && provider_failed && codes.is_empty() => Case::GatewayError,
+        // Whether the token lives is not guessed from a code that nobody knows.
+        None if of_token && (provider_failed || !codes.is_empty()) => Case::NotUnderstood,
+        None => of_status,
+        Some(_) if of_token && provider_failed => Case::NotUnderstood,
+        Some(first) => {
+            let verdict = first.case.verdict();
+            let agree = known.all(|row| row.case.verdict() == verdict);
+            match first.status {
+                status if agree && status == Some(heard.status) => first.case,
+                // Neither speaks of the token.
+                _ if agree && verdict == Verdict::BadRequest && of_status.verdict() == verdict => {
+                    of_status
+                }
+                _ => Case::NotUnderstood,
+            }
         }
-        Case::ScopeMissing | Case::AddressNotAllowed => status == 403,
-        Case::AlreadyRunning => status == 409,
-        Case::Unprocessable => status == 422,
-        Case::BadRequest => status == 400,
-        Case::NotFound => status == 404,
-        Case::Withheld => status == 451,
-        Case::Complete
-        | Case::Partial
-        | Case::OverVolume
-        | Case::InternalError
-        | Case::ProviderError
-        | Case::Unavailable
-        | Case::TooSlow
-        | Case::GatewayError
-        | Case::NoAnswer
-        | Case::NotUnderstood => false,
     }
 }
 
@@ -358,6 +336,9 @@ pub struct Reading {
 /// Characters of a body that are kept.
 pub const MOST_SAID: usize = 512;
 
+/// The longest wait that is taken to the letter: what asks for more is no service at work.
+pub const LONGEST_WAIT: Duration = Duration::days(7);
+
 /// When to return after an answer that asked for patience, or had to: the latest of what its
 /// headers and its body say, a minute at least after a 429. An asked wait is taken to the letter,
 /// up to a week.
@@ -366,10 +347,7 @@ pub fn return_at(
     asked: impl IntoIterator<Item = DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    let latest = asked.into_iter().filter(|at| *at > now).max();
-    let latest = latest.map(|at| at.min(now + Duration::days(7)));
-    match (case, latest) {
-        (Case::OverVolume, None) => Some(now + Duration::minutes(1)),
-        (_, latest) => latest,
-    }
+    let least = (case == Case::OverVolume).then(|| now + Duration::minutes(1));
+    let latest = asked.into_iter().chain(least).filter(|at| *at > now).max();
+    latest.map(|at| at.min(now + LONGEST_WAIT))
 }

@@ -9,7 +9,7 @@ mod place;
 mod promises;
 mod restore;
 mod room;
-mod snapshots;
+pub(crate) mod snapshots;
 mod starts;
 mod terminal;
 mod town_year;

@@ -123,7 +123,7 @@ async fn check_of_a_place_that_is_well() {
 
 /// The faults of French typography in what the command line says. What stands in backquotes,
 /// between quotes, in a link, a place in a file or an hour is no prose.
-pub(super) fn faults(said: &str) -> Vec<String> {
+pub(crate) fn faults(said: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let prose: String = said.split('`').step_by(2).collect::<Vec<_>>().join("CODE");
     let words: Vec<&str> = prose
