@@ -5,6 +5,7 @@
 //! record when it is queued, so that it is true.
 
 mod datapass;
+pub mod probe;
 
 use std::fmt::Write as _;
 

@@ -20,6 +20,7 @@ pub mod error;
 pub mod events;
 pub mod feed;
 pub mod gauge;
+pub mod heard;
 pub mod imported;
 pub mod journal;
 pub mod keys;

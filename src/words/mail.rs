@@ -41,6 +41,21 @@ pub(crate) fn note(kind: &str) -> Text {
         "note_not_for_me" => text!("note: not for them", "avis : pas pour cette personne"),
         "post" => text!("post: tokens to renew", "message : jetons à renouveler"),
         "post_alarm" => text!("post: alarm", "message : alarme"),
+        "note_probe_dead" => text!(
+            "note: token refused by the API",
+            "avis : jeton refusé par l’API"
+        ),
+        "note_probe_healed" => text!(
+            "note: token accepted again",
+            "avis : jeton de nouveau accepté"
+        ),
+        "note_probe_prolonged" => text!(
+            "note: works past its date",
+            "avis : fonctionne après sa date"
+        ),
+        "note_probe_expired" => text!("note: expiry confirmed", "avis : expiration confirmée"),
+        "note_probe_scopes" => text!("note: rights changed", "avis : droits modifiés"),
+        "note_probe_address" => text!("note: address not allowed", "avis : adresse non autorisée"),
         "note_channel" => text!("note: channel fails", "avis : canal en échec"),
         "note_report" => text!("weekly report", "rapport hebdomadaire"),
         kind => text!("{kind}", "{kind}"),

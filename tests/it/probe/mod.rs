@@ -3,3 +3,4 @@
 mod beliefs;
 mod explain_code;
 mod verdict;
+mod notes;
