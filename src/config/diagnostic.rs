@@ -216,6 +216,20 @@ impl Report {
         self.add(Severity::Error, About::Secret, Some(span.clone()), message);
     }
 
+    /// Says what to write in place of the tokens that were found within a value.
+    pub(super) fn help_with_jwt(&mut self, value: &Span, help: &Text) {
+        let within = |span: &Span| {
+            span.source == value.source
+                && value.range.start <= span.range.start
+                && span.range.end <= value.range.end
+        };
+        for finding in &mut self.findings {
+            if finding.about == About::Secret && finding.span.as_ref().is_some_and(within) {
+                finding.help = Some(help.clone());
+            }
+        }
+    }
+
     pub(super) fn hide(&mut self, span: &Span) {
         self.hidden.push(span.clone());
     }

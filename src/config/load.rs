@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::config::diagnostic::{Diagnostic, Place, Report, Span};
 use crate::config::effective::{self, Effective};
 use crate::config::people::People;
+use crate::config::probe;
 use crate::config::reader::{File, Table};
 use crate::config::scalar::is_safe;
 use crate::config::settings::{self, Settings};
@@ -382,10 +383,22 @@ fn check(
 
     let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let directory = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-    let settings = settings::read(&roots[0], &directory, report);
+    let mut settings = settings::read(&roots[0], &directory, report);
     let mut people = People::read(&roots, report);
-    let tokens = tokens::read(&roots, &settings, &mut people, surroundings.now, report);
-    let (tokens, written) = tokens.into_iter().unzip();
+    let read = tokens::read(
+        &roots,
+        &settings,
+        &mut people,
+        &directory,
+        surroundings.now,
+        report,
+    );
+    settings.probe.secrets = read
+        .iter()
+        .filter_map(|t| Some((t.declared.id.clone(), t.secret.clone()?)))
+        .collect();
+    probe::warn_of_no_secret(&roots[0], &settings.probe, report);
+    let (tokens, written) = read.into_iter().map(|t| (t.declared, t.written)).unzip();
     let mut config = assemble(absolute, digest, settings, people.clients(), tokens);
     config.shown = effective::settings(&roots, sources, &config);
     let effective = effective::list(&roots, sources, &config);
@@ -448,7 +461,7 @@ fn assemble(
         heartbeat: settings.heartbeat,
         reports: settings.reports,
         notify: settings.notify,
-        probe: super::Probe::default(),
+        probe: settings.probe,
         web: settings.web,
         clients,
         datapass: settings.datapass,

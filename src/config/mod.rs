@@ -18,6 +18,7 @@ mod load;
 mod mail;
 mod notify;
 mod people;
+mod probe;
 mod quota;
 mod reader;
 mod rewrite;
@@ -427,20 +428,6 @@ pub struct Probe {
     pub ping: String,
     /// The tokens that are asked about, each with where its own text is.
     pub secrets: Vec<(TokenId, SecretSource)>,
-}
-
-impl Default for Probe {
-    fn default() -> Self {
-        Self {
-            base_url: Url::parse("https://entreprise.api.gouv.fr").expect("an address"),
-            allowed_hosts: vec!["entreprise.api.gouv.fr".to_owned()],
-            allow_private: false,
-            ca_file: None,
-            hour: 23,
-            ping: "insee/unites_legales".to_owned(),
-            secrets: Vec::new(),
-        }
-    }
 }
 
 /// A chat room or a program that is told what mails tell; mails remain the record.

@@ -321,7 +321,7 @@ fn hosts_of(url: &Url, value: &Value<'_>, borders: &Borders, report: &mut Report
 }
 
 /// As hosts are compared: lower case, A-labels, without brackets and final dot.
-fn plain_host(written: &str) -> String {
+pub(super) fn plain_host(written: &str) -> String {
     let bare = written.trim_matches(['[', ']']);
     let ascii = idna::domain_to_ascii(bare).unwrap_or_else(|_| bare.to_lowercase());
     ascii.trim_end_matches('.').to_owned()

@@ -247,17 +247,25 @@ impl<'t> Table<'t> {
             if written.is_empty() || !is_safe(written, &span, report) {
                 continue;
             }
-            if ["mail.smtp", "heartbeat", "datapass", "notify", "web"]
-                .iter()
-                .any(|t| self.kind.starts_with(t))
-            {
-                // It may be the secret under another name.
-                report.hide(&self.file.span(value.span()));
-            }
             let shown: String = written.chars().take(60).collect();
             let known = keys::keys_of(self.kind).iter().map(|k| k.name);
             let known = known.chain(tables.iter().copied());
-            let help = match (elsewhere(self.kind, written), nearest(written, known)) {
+            let near = nearest(written, known);
+            let with_secrets = [
+                "mail.smtp",
+                "heartbeat",
+                "datapass",
+                "probe",
+                "notify",
+                "web",
+            ];
+            if near == Some("secret") || with_secrets.iter().any(|t| self.kind.starts_with(t)) {
+                // It may be the secret under another name.
+                report.hide(&self.file.span(value.span()));
+            }
+            // Nobody who writes `secrets` here means the table that has them.
+            let other = elsewhere(self.kind, written).filter(|_| near != Some("secret"));
+            let help = match (other, near) {
                 (Some(key), _) if key.table.is_empty() => text!(
                     "`{shown}` stands at the top of the file, before the first [table]",
                     "`{shown}` se place en haut du fichier, avant la première [table]"

@@ -272,6 +272,19 @@ pub(super) const METRICS: Asked = Asked {
     },
 };
 
+/// `token.secret`.
+pub(super) const TOKEN: Asked = Asked {
+    table: "token.secret",
+    name: "secret",
+    example: "token.marches-publics",
+    message: || {
+        text!(
+            "a token’s own text must not stand in this file",
+            "le texte même d’un jeton n’a pas sa place dans ce fichier"
+        )
+    },
+};
+
 /// Reads `{ credential = "…" }`, `{ file = "…" }` or `{ env = "…" }`. Whatever else is written
 /// may be the secret itself: it is hidden from every excerpt and never repeated.
 pub(super) fn source(
@@ -282,14 +295,26 @@ pub(super) fn source(
     report: &mut Report,
 ) -> Option<SecretSource> {
     let Asked { name, example, .. } = asked;
+    let place = || {
+        text!(
+            "write where it is: {name} = {{ credential = \"{example}\" }}, or {{ file = \"…\" }}, or {{ env = \"…\" }}; and change it if this file was shared",
+            "écrire où il est : {name} = {{ credential = \"{example}\" }}, ou {{ file = \"…\" }}, ou {{ env = \"…\" }} ; et le changer si ce fichier a été partagé"
+        )
+    };
+    // The value, and where it is a table with a header of its own, what stands below that.
+    let mut spans = vec![value.span.clone()];
+    for (_, inner) in value.value.as_table().into_iter().flatten() {
+        spans.push(value.file.span(inner.span()));
+    }
+    // Where a token itself stands, nothing but that is told.
+    for span in &spans {
+        report.help_with_jwt(span, &place());
+    }
     let refuse = |report: &mut Report| {
-        report.hide(&value.span);
-        report
-            .error(&value.span, (asked.message)())
-            .help(text!(
-                "write where it is: {name} = {{ credential = \"{example}\" }}, or {{ file = \"…\" }}, or {{ env = \"…\" }}; and change it if this file was shared",
-                "écrire où il est : {name} = {{ credential = \"{example}\" }}, ou {{ file = \"…\" }}, ou {{ env = \"…\" }} ; et le changer si ce fichier a été partagé"
-            ));
+        for span in &spans {
+            report.hide(span);
+        }
+        report.error(&value.span, (asked.message)()).help(place());
         None
     };
     let Some(table) = value.as_table(asked.table) else {

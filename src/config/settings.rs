@@ -13,7 +13,7 @@ use crate::config::reader::Table;
 use crate::config::scalar::Value;
 use crate::config::values::{host, sqlite, zone};
 use crate::config::{
-    Channel, Datapass, Heartbeat, Mail, Renewal, Reports, Retention, Web, notify, web,
+    Channel, Datapass, Heartbeat, Mail, Probe, Renewal, Reports, Retention, Web, notify, probe, web,
 };
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::{Calendar, Days, Window};
@@ -44,6 +44,7 @@ pub(super) struct Settings {
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) reports: Reports,
     pub(super) notify: Vec<Channel>,
+    pub(super) probe: Probe,
     pub(super) web: Web,
     pub(super) datapass: Option<Datapass>,
 }
@@ -95,6 +96,7 @@ pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> S
         heartbeat: read_heartbeat(root, directory, report),
         reports: read_reports(root, report),
         notify: notify::read(root, language, directory, report),
+        probe: probe::read(root, directory, report),
         web: web::read(root, directory, report),
         datapass: datapass::read(root, directory, report),
     }

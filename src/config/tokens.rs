@@ -1,13 +1,17 @@
-//! `[[token]]`: from tables to declared tokens, and what holds between tokens.
+//! `[[token]]`: from tables to declared tokens, and what holds between tokens. Of a token's own
+//! text what is written is where it is; nothing of it is read here.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+use crate::config::SecretSource;
 use crate::config::diagnostic::{Report, Span, again_here, first_here};
 use crate::config::people::People;
 use crate::config::reader::Table;
 use crate::config::scalar::Value;
+use crate::config::secret::{self, Need};
 use crate::config::settings::Settings;
 use crate::config::syntax::SINGLE_TOKEN;
 use crate::config::values::instant;
@@ -19,12 +23,14 @@ pub(super) fn read(
     roots: &[Table<'_>],
     settings: &Settings,
     people: &mut People,
+    directory: &Path,
     now: DateTime<Utc>,
     report: &mut Report,
-) -> Vec<(Declared, Written)> {
+) -> Vec<Read> {
     let mut reading = Reading {
         settings,
         people,
+        directory,
         now,
         seen: Seen::default(),
     };
@@ -34,11 +40,25 @@ pub(super) fn read(
         tables.extend(root.tables("token", "token", report));
         tables.sort_by_key(|t| t.span.range.start);
         for table in tables {
+            let secret = reading.secret(&table, report);
             let declared = reading.token(&table, report);
-            tokens.extend(declared.map(|d| (d, Written::of(&table))));
+            tokens.extend(declared.map(|declared| Read {
+                declared,
+                written: Written::of(&table),
+                secret,
+            }));
         }
     }
     tokens
+}
+
+/// A token of the files.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) declared: Declared,
+    pub(super) written: Written,
+    /// Where its own text is, if the API is to be asked about it.
+    pub(super) secret: Option<SecretSource>,
 }
 
 /// Where a token stands in the files.
@@ -63,6 +83,7 @@ impl Written {
 struct Reading<'r> {
     settings: &'r Settings,
     people: &'r mut People,
+    directory: &'r Path,
     now: DateTime<Utc>,
     seen: Seen,
 }
@@ -73,6 +94,7 @@ struct Seen {
     ids: HashMap<String, Span>,
     links: HashMap<String, Span>,
     jtis: HashMap<String, Span>,
+    secrets: HashMap<String, Span>,
 }
 
 impl Reading<'_> {
@@ -156,6 +178,24 @@ impl Reading<'_> {
             language,
             recipients,
         })
+    }
+
+    /// Where the token's own text is.
+    fn secret(&mut self, table: &Table<'_>, report: &mut Report) -> Option<SecretSource> {
+        let value = table.get("secret")?;
+        let source = secret::source(&value, &secret::TOKEN, self.directory, Need::Now, report)?;
+        let same = text!(
+            "another token has its text in the same place: each has a text of its own",
+            "un autre jeton a son texte au même endroit : chacun a le sien"
+        );
+        once(
+            &mut self.seen.secrets,
+            &source.to_string(),
+            &value,
+            same,
+            report,
+        );
+        Some(source)
     }
 
     fn id(&mut self, value: &Value<'_>, report: &mut Report) -> Option<TokenId> {

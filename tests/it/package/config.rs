@@ -113,7 +113,14 @@ fn it_is_the_example_without_people_and_tokens() {
 fn it_names_every_setting() {
     let config = derived();
     for key in KEYS {
-        let of_people = ["groups.*", "clients.*", "token", "recipient"].contains(&key.table);
+        let of_people = [
+            "groups.*",
+            "clients.*",
+            "token",
+            "token.secret",
+            "recipient",
+        ]
+        .contains(&key.table);
         let is_inner = key.table.starts_with("mail.smtp.")
             || key.table.starts_with("web.auth.")
             || key.table.starts_with("notify.")

@@ -4,3 +4,4 @@ mod beliefs;
 mod explain_code;
 mod verdict;
 mod notes;
+mod settings;
