@@ -1,12 +1,13 @@
 //! Where a secret is, and how it is read at the moment of its use.
 //!
-//! No error and no `Debug` output ever holds the secret. A file that others than its owner may
-//! read is refused, at load and again at use.
+//! No error and no `Debug` output ever holds the secret, and what it was read into is wiped. A file
+//! that others than its owner may read is refused, at load and again at use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use crate::config::SecretSource;
 use crate::config::diagnostic::Report;
@@ -36,7 +37,7 @@ impl SecretSource {
                 }
                 read(path)?
             }
-            Self::Env(name) => std::env::var(name).map_err(|_| {
+            Self::Env(name) => std::env::var(name).map(Zeroizing::new).map_err(|_| {
                 Invalid(text!(
                     "the environment variable {name} is not set",
                     "la variable d’environnement {name} n’est pas définie"
@@ -143,19 +144,24 @@ fn others_may_read(_: &fs::Metadata) -> bool {
     false
 }
 
-fn read(path: &Path) -> Result<String, Invalid> {
+fn read(path: &Path) -> Result<Zeroizing<String>, Invalid> {
     use std::io::Read;
-    let mut secret = String::new();
-    fs::File::open(path)
-        .and_then(|f| f.take(MOST_BYTES).read_to_string(&mut secret))
-        .map(|_| secret)
-        .map_err(|e| {
-            let (shown, why) = (path.display(), e.kind());
-            Invalid(text!(
-                "the secret in {shown} cannot be read: {why}",
-                "le secret de {shown} ne peut pas être lu : {why}"
-            ))
-        })
+    let read = || {
+        let file = fs::File::open(path)?;
+        // One allocation with room for the end, so that no outgrown copy is left behind.
+        let room = file.metadata()?.len().min(MOST_BYTES) + 64;
+        let room = usize::try_from(room).unwrap_or_default();
+        let mut secret = Zeroizing::new(String::with_capacity(room));
+        file.take(MOST_BYTES).read_to_string(&mut secret)?;
+        Ok(secret)
+    };
+    read().map_err(|e: std::io::Error| {
+        let (shown, why) = (path.display(), e.kind());
+        Invalid(text!(
+            "the secret in {shown} cannot be read: {why}",
+            "le secret de {shown} ne peut pas être lu : {why}"
+        ))
+    })
 }
 
 /// A key whose value is where a secret is.

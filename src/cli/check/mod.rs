@@ -8,6 +8,7 @@ mod domain;
 mod imported;
 mod metrics;
 mod online;
+mod probe;
 mod reach;
 mod record;
 mod web;
@@ -39,8 +40,8 @@ const WRITTEN: i64 = 1_793_491_200;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Also talk to the mail server, up to the sender's address, and ask the DNS about the
-    /// sender's domain; no mail is sent
+    /// Also talk to the mail server, up to the sender's address, ask the DNS about the sender's
+    /// domain, and see whether chat rooms and the API answer; no mail, post or token is sent
     #[arg(long)]
     online: bool,
     /// The selector of the DKIM key that the relay signs with
@@ -183,6 +184,14 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     findings.extend(web::look(config));
     findings.extend(datapass::look(config));
     findings.extend(metrics::look(config));
+    if args.online {
+        findings.extend(probe::knock(config).await);
+    } else {
+        findings.extend(probe::declared(config));
+    }
+    if !args.file {
+        findings.extend(probe::look(&loaded, context).await);
+    }
 
     let exit = findings
         .iter()

@@ -4,4 +4,5 @@ mod beliefs;
 mod explain_code;
 mod verdict;
 mod notes;
+mod check;
 mod settings;
