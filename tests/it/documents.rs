@@ -78,6 +78,7 @@ fn links_lead_to_files_and_headings_that_exist() {
         "docs/rules.md",
         "docs/monitoring.md",
         "docs/notify.md",
+        "docs/api.md",
     ] {
         let text = read(document);
         let beside = root().join(document).parent().unwrap().to_path_buf();

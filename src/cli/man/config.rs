@@ -130,8 +130,8 @@ fn roff(lang: Lang, date: &str) -> Roff {
     paragraph(
         &mut roff,
         &say(text!(
-            "No secret stands in the config. A password is named by the place it is in, and read only when it is used: a systemd credential (`LoadCredential=` of the unit), a file that only its owner may read, or an environment variable. The tokens themselves (the JWTs) have no place here: they are refused wherever they are pasted, and never echoed.",
-            "Aucun secret ne figure dans la configuration. Un mot de passe y est désigné par l’endroit où il est, et lu seulement quand il sert : un credential systemd (`LoadCredential=` de l’unité), un fichier lisible de son seul propriétaire, ou une variable d’environnement. Les jetons eux-mêmes (les JWT) n’y ont pas leur place : ils sont refusés où qu’ils soient collés, et jamais répétés."
+            "No secret stands in the config. A password is named by the place it is in, and read only when it is used: a systemd credential (`LoadCredential=` of the unit), a file that only its owner may read, or an environment variable. The tokens themselves (the JWTs) have no place here: they are refused wherever they are pasted, and never echoed; `secret` in a `[[token]]` says where one is, if API Entreprise is to be asked about it.",
+            "Aucun secret ne figure dans la configuration. Un mot de passe y est désigné par l’endroit où il est, et lu seulement quand il sert : un credential systemd (`LoadCredential=` de l’unité), un fichier lisible de son seul propriétaire, ou une variable d’environnement. Les jetons eux-mêmes (les JWT) n’y ont pas leur place : ils sont refusés où qu’ils soient collés, et jamais répétés ; `secret` dans un `[[token]]` dit où en est un, si API Entreprise doit être interrogée à son sujet."
         )),
     );
 
