@@ -99,7 +99,9 @@ pub fn next_ask(
             let day = calendar.start_of_day(next_day(calendar.date(asked)));
             (day + Duration::seconds(i64::from(moment.min(3599)))).max(suspected + AGREEING)
         }
-        (Some(asked), None) => own(next_day(calendar.date(asked)).max(today)),
+        // A day that went by without its call is made good at once: the machine may sleep at
+        // that hour.
+        (Some(asked), None) => own(next_day(calendar.date(asked))),
     };
     let changed = Some(dates.changed_at).filter(credible);
     changed.map_or(at, |changed| at.max(changed + AGREEING))

@@ -257,7 +257,7 @@ fn a_token_is_asked_about_once_a_local_day_at_its_own_moment() {
         (
             asked("2026-11-10T22:10:00Z"),
             "2026-11-23T10:00:00Z",
-            "2026-11-23T22:10:00Z",
+            "2026-11-11T22:10:00Z",
         ),
         // The days on which the hour changes.
         (
