@@ -3,6 +3,7 @@
 #
 #   tests/fuzz.sh                          every target, ten minutes each
 #   tests/fuzz.sh session [SECONDS]        one of: session addresses messages notifications config
+#                                          verdict
 #   tests/fuzz.sh session --case RUN:CASE  repeats a case
 #
 # Prints the number of executions; a failure says what repeats it and where its input is kept.
@@ -12,7 +13,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 usage() {
-    sed -n '4,6s/^# *//p' "$0" >&2
+    sed -n '4,7s/^# *//p' "$0" >&2
     exit 2
 }
 
@@ -23,11 +24,12 @@ test_of() {
     messages) echo fuzz::messages::messages ;;
     notifications) echo fuzz::notifications::notifications ;;
     config) echo fuzz::config::config_files ;;
+    verdict) echo fuzz::verdict::verdict ;;
     *) usage ;;
     esac
 }
 
-targets="session addresses messages notifications config"
+targets="session addresses messages notifications config verdict"
 seconds=600
 if [ $# -gt 0 ]; then
     test_of "$1" >/dev/null

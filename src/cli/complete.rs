@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::cli::completions::Shell;
+use crate::cli::explain_code::known_codes;
 use crate::cli::usage::Wishes;
 use crate::cli::{Cli, Context, Exit, Failure, file_or_default};
 use crate::config;
@@ -68,7 +69,7 @@ fn candidates(words: Vec<OsString>, file: Option<PathBuf>, lang: Lang) -> Vec<Co
     found
 }
 
-/// Completes the arguments that name a token or a mail, told by the names of their values.
+/// Completes the arguments that name a token, a mail or a code, told by the names of their values.
 fn with_names(command: clap::Command, file: Option<&PathBuf>, lang: Lang) -> clap::Command {
     command
         .mut_args(|arg| {
@@ -87,6 +88,9 @@ fn with_names(command: clap::Command, file: Option<&PathBuf>, lang: Lang) -> cla
                 "MAIL" | "MAILS" => arg.add(ArgValueCompleter::new(move |start: &OsStr| {
                     let mails = file.as_deref().map(|file| mails(file, lang));
                     beginning(start, mails.unwrap_or_default())
+                })),
+                "CODE" => arg.add(ArgValueCompleter::new(move |start: &OsStr| {
+                    beginning(start, known_codes(lang))
                 })),
                 _ => arg,
             }

@@ -112,8 +112,13 @@ fn said(body: &[u8], secrets: &[&str]) -> String {
     hidden.extend(parts.iter().map(String::as_str));
     // The longest first: a part must not break up the whole.
     hidden.sort_by_key(|s| std::cmp::Reverse(s.len()));
+    // What is left out of a line may have stood within a token: it is looked for before and after.
     let whole = without_jwts(&String::from_utf8_lossy(body));
-    printable(whole.as_bytes(), &hidden, MOST_SAID - 1)
+    let line = without_jwts(&printable(whole.as_bytes(), &hidden, usize::MAX));
+    match line.char_indices().nth(MOST_SAID) {
+        None => line,
+        Some(_) => line.chars().take(MOST_SAID - 1).chain(['…']).collect(),
+    }
 }
 
 /// What is seen in a body.
@@ -194,7 +199,8 @@ fn errors(list: &[Value]) -> Body {
     Body::Errors(codes)
 }
 
-fn is_code(code: &str) -> bool {
+/// Whether a code has the form of the API's: five digits.
+pub fn is_code(code: &str) -> bool {
     code.len() == 5 && code.bytes().all(|b| b.is_ascii_digit())
 }
 

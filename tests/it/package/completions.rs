@@ -164,6 +164,8 @@ fn commands_options_and_values_are_completed() {
         ["html"]
     );
     assert_eq!(told(&program, "bash", &["-c", "conf"]), ["config.toml"]);
+    let codes = told(&program, "fish", &["explain-code", "401/00103"]);
+    assert_eq!(codes, ["401/00103\tle jeton a expiré"]);
 }
 
 /// Names in capitals that stand for values, which no program can know; ids and numbers of mails

@@ -99,7 +99,12 @@ fn in_words() {
                 (Some(status), None) => status.to_string(),
                 (None, _) => r.case.word().to_owned(),
             })
-            .chain(["401".to_owned(), "00105".to_owned(), "599".to_owned()])
+            .chain([
+                "401".to_owned(),
+                "00105".to_owned(),
+                "599".to_owned(),
+                "404/01003".to_owned(),
+            ])
             .map(|code| told(&[&code], b""))
             .collect();
         insta::assert_snapshot!("explain_code_every", every);

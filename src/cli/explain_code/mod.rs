@@ -4,6 +4,8 @@
 //! A status, a code of the API's own, both, or a whole answer on standard input; without any of
 //! them, the table of all. What is shown of an answer's words never holds a token.
 
+mod transcript;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -15,10 +17,9 @@ use crate::domain::verdict::words::{INCIDENTS, REAL_TIME, SUPPORT};
 use crate::domain::verdict::{
     Asked, Bearing, Body, Case, Heard, ROWS, Reading, Row, judge, row_of_code, rows_of_status,
 };
-use crate::probe::read::{Written, guess, read};
+use crate::probe::read::{Written, guess, is_code, read};
 
-/// Lines of a head that are read; API Entreprise writes some twenty.
-const MOST_LINES: usize = 200;
+use self::transcript::Transcript;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -48,6 +49,18 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What can be asked for, each with its meaning.
+pub(super) fn known_codes(lang: Lang) -> Vec<(String, String)> {
+    let known = ROWS.iter().map(|r| {
+        let meaning = r.case.meaning();
+        (
+            shown(r.status, r.code, r.case),
+            meaning.in_lang(lang).to_owned(),
+        )
+    });
+    known.collect()
+}
+
 /// A status, a code, `STATUS/CODE`, or the word of a case.
 fn of_code(written: &str) -> Result<Explained, Failure> {
     let written = written.trim();
@@ -64,10 +77,13 @@ fn of_code(written: &str) -> Result<Explained, Failure> {
             reading: None,
         });
     }
-    match written.split_once(['/', ' ', '-']) {
-        Some((status, code)) => of_both(status_of(status.trim())?, code.trim()),
+    match written.split_once(['/', ' ']) {
+        Some((status, code)) => {
+            let status = status_of(status.trim(), written)?;
+            of_both(status, code.trim(), written)
+        }
         None if written.len() == 5 => {
-            let row = known(written)?;
+            let row = row_of_code(written).ok_or_else(|| unknown(written, written))?;
             Ok(Explained {
                 case: row.case,
                 status: row.status,
@@ -76,7 +92,7 @@ fn of_code(written: &str) -> Result<Explained, Failure> {
             })
         }
         None => {
-            let status = status_of(written)?;
+            let status = status_of(written, written)?;
             Ok(Explained {
                 case: judged(status, Body::Unseen),
                 status: Some(status),
@@ -94,18 +110,24 @@ fn code_of(row: Option<&Row>) -> Vec<String> {
         .collect()
 }
 
-fn of_both(status: u16, code: &str) -> Result<Explained, Failure> {
-    let row = known(code)?;
-    if row.status != Some(status) {
-        let belongs = row.status.unwrap_or_default();
-        return Err(Failure::usage(text!(
-            "the code {code} does not come with {status}",
-            "le code {code} n’accompagne pas {status}"
-        ))
-        .hint(text!(
-            "it comes with {belongs}: `jetond explain-code {belongs}/{code}`",
-            "il accompagne {belongs} : `jetond explain-code {belongs}/{code}`"
-        )));
+/// `whole` is what was written.
+fn of_both(status: u16, code: &str, whole: &str) -> Result<Explained, Failure> {
+    match row_of_code(code) {
+        Some(row) if row.status == Some(status) => {}
+        Some(row) => {
+            let belongs = row.status.unwrap_or_default();
+            return Err(Failure::usage(text!(
+                "the code {code} does not come with {status}",
+                "le code {code} n’accompagne pas {status}"
+            ))
+            .hint(text!(
+                "it comes with {belongs}: `jetond explain-code {belongs}/{code}`",
+                "il accompagne {belongs} : `jetond explain-code {belongs}/{code}`"
+            )));
+        }
+        // A provider has codes of its own; the status says what they have in common.
+        None if is_code(code) && !matches!(status, 401 | 403) => {}
+        None => return Err(unknown(code, whole)),
     }
     let codes = vec![code.to_owned()];
     Ok(Explained {
@@ -125,52 +147,51 @@ fn judged(status: u16, body: Body) -> Case {
     judge(Some(&heard), Asked::Anything)
 }
 
-fn status_of(written: &str) -> Result<u16, Failure> {
+fn status_of(written: &str, whole: &str) -> Result<u16, Failure> {
     let status = written.parse().ok().filter(|_| written.len() == 3);
-    if let Some(status) = status.filter(|s| rows_of_status(*s).next().is_some() || *s / 100 == 5) {
-        return Ok(status);
-    }
-    let (message, hint) = match status {
-        Some(100..=599) => (
-            text!(
-                "API Entreprise does not answer {written}",
-                "API Entreprise ne répond pas {written}"
-            ),
-            text!(
-                "it may come from a proxy: `jetond explain-code -` reads the whole answer; `jetond explain-code` lists what API Entreprise answers",
-                "cela peut venir d’un mandataire : `jetond explain-code -` lit la réponse entière ; `jetond explain-code` liste ce que répond API Entreprise"
-            ),
-        ),
-        Some(_) | None => (
-            text!(
-                "{written:?} is neither a status nor a code of API Entreprise",
-                "{written:?} n’est ni un code HTTP ni un code d’API Entreprise"
-            ),
-            text!(
-                "write `jetond explain-code 451`, `jetond explain-code 401/00103`, or pass a whole answer: `curl -i … | jetond explain-code -`",
-                "écrire `jetond explain-code 451`, `jetond explain-code 401/00103`, ou passer une réponse entière : `curl -i … | jetond explain-code -`"
-            ),
-        ),
-    };
-    Err(Failure::usage(message).hint(hint))
-}
-
-fn known(code: &str) -> Result<&'static Row, Failure> {
-    row_of_code(code).ok_or_else(|| {
-        let all: Vec<String> = ROWS
-            .iter()
-            .filter_map(|r| Some(format!("{}/{}", r.status?, r.code?)))
-            .collect();
-        let all = all.join(", ");
-        Failure::usage(text!(
-            "{code:?} is no code of API Entreprise that speaks of a token or a request",
-            "{code:?} n’est pas un code d’API Entreprise qui parle d’un jeton ou d’une requête"
+    match status {
+        Some(status) if rows_of_status(status).next().is_some() || status / 100 == 5 => Ok(status),
+        Some(100..=599) => Err(Failure::usage(text!(
+            "API Entreprise does not answer {written}",
+            "API Entreprise ne répond pas {written}"
         ))
         .hint(text!(
-            "these are known: {all}; a provider’s own codes are explained by the status alone, as `jetond explain-code 502`",
-            "ceux-ci sont connus : {all} ; les codes propres à un fournisseur s’expliquent par le seul code HTTP, comme `jetond explain-code 502`"
-        ))
-    })
+            "it may come from a proxy: `jetond explain-code -` reads the whole answer; `jetond explain-code` lists what API Entreprise answers",
+            "cela peut venir d’un mandataire : `jetond explain-code -` lit la réponse entière ; `jetond explain-code` liste ce que répond API Entreprise"
+        ))),
+        Some(_) | None => Err(neither(whole)),
+    }
+}
+
+fn neither(whole: &str) -> Failure {
+    Failure::usage(text!(
+        "{whole:?} is neither a status nor a code of API Entreprise",
+        "{whole:?} n’est ni un code HTTP ni un code d’API Entreprise"
+    ))
+    .hint(text!(
+        "write `jetond explain-code 451`, `jetond explain-code 401/00103`, or pass a whole answer: `curl -i … | jetond explain-code -`",
+        "écrire `jetond explain-code 451`, `jetond explain-code 401/00103`, ou passer une réponse entière : `curl -i … | jetond explain-code -`"
+    ))
+}
+
+/// A code without a row.
+fn unknown(code: &str, whole: &str) -> Failure {
+    if !is_code(code) {
+        return neither(whole);
+    }
+    let all: Vec<String> = ROWS
+        .iter()
+        .filter_map(|r| Some(format!("{}/{}", r.status?, r.code?)))
+        .collect();
+    let all = all.join(", ");
+    Failure::usage(text!(
+        "{code} is no code of API Entreprise’s own",
+        "{code} n’est pas un code propre à API Entreprise"
+    ))
+    .hint(text!(
+        "these are known: {all}; a provider’s code needs its status: `jetond explain-code 502/{code}`",
+        "ceux-ci sont connus : {all} ; le code d’un fournisseur s’écrit avec le code HTTP : `jetond explain-code 502/{code}`"
+    ))
 }
 
 /// An answer as it was heard: head and body, or a body alone.
@@ -217,67 +238,6 @@ fn of_answer(answer: &[u8]) -> Result<Explained, Failure> {
         codes: reading.codes.clone(),
         reading: Some(reading),
     })
-}
-
-/// What `curl -i` prints, taken apart.
-struct Transcript<'a> {
-    status: Option<u16>,
-    headers: Vec<(&'a str, &'a str)>,
-    body: &'a [u8],
-}
-
-impl<'a> Transcript<'a> {
-    /// The last head counts: a proxy's, and a `100 Continue`, come before it.
-    fn of(answer: &'a [u8]) -> Self {
-        let mut heard = Self {
-            status: None,
-            headers: Vec::new(),
-            body: answer,
-        };
-        while let Some((status, mut rest)) = status_line(heard.body) {
-            let mut headers = Vec::new();
-            for _ in 0..MOST_LINES {
-                let (line, after) = line(rest);
-                rest = after;
-                match std::str::from_utf8(line) {
-                    Ok("") => break,
-                    Ok(line) => headers.extend(line.split_once(':').map(|(n, v)| (n, v.trim()))),
-                    Err(_) => {}
-                }
-            }
-            heard = Self {
-                status: Some(status),
-                headers,
-                body: rest,
-            };
-        }
-        heard
-    }
-
-    fn header(&self, name: &str) -> Option<&'a str> {
-        let mut named = self.headers.iter();
-        named
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
-    }
-}
-
-/// `HTTP/1.1 401 Unauthorized`, and what follows it.
-fn status_line(answer: &[u8]) -> Option<(u16, &[u8])> {
-    let (first, rest) = line(answer);
-    let first = std::str::from_utf8(first).ok()?;
-    let mut words = first.strip_prefix("HTTP/")?.split_ascii_whitespace();
-    let (_version, status) = (words.next()?, words.next()?);
-    Some((status.parse().ok()?, rest))
-}
-
-/// The first line, without its end; and the rest.
-fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let (line, rest) = match memchr::memchr(b'\n', bytes) {
-        Some(at) => (&bytes[..at], &bytes[at + 1..]),
-        None => (bytes, &[][..]),
-    };
-    (line.strip_suffix(b"\r").unwrap_or(line), rest)
 }
 
 fn explain(explained: &Explained, context: &mut Context) -> Result<(), Failure> {
