@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::settings::JWT;
 use crate::config::LEAST;
 use crate::support::http_server::{Answer, HttpServer};
-use crate::support::program::Program;
+use crate::support::program::{Program, Running};
 use crate::support::smtp_server::Cert;
 
 /// The `jti` of [`JWT`].
@@ -24,6 +24,9 @@ const PIECES: [&str; 6] = [
     "attestation_fiscale_dgfip",
     "1111-2222-4333",
 ];
+
+/// Nobody is there: whatever is asked at whatever hour, no test reaches the real API.
+const NOWHERE: &str = "[probe]\nbase_url = \"https://127.0.0.1:1\"\nallowed_hosts = [\"127.0.0.1\"]\nallow_private = true\n";
 
 fn token(id: &str, more: &str) -> String {
     format!(
@@ -124,7 +127,7 @@ fn check_says_of_each_text_whether_it_is_this_tokens() {
 #[test]
 fn the_jti_on_record_goes_before_the_declared_one() {
     let over = token("t", "").replace("2026-01-01", "2024-01-01");
-    let program = program(&over, &[("t", JWT)]);
+    let program = program(&format!("{NOWHERE}{over}"), &[("t", JWT)]);
     let (code, words) = run(&program, &["run", "--once"]);
     assert_eq!(code, Some(0), "{words}");
     let said = |program: &Program| {
@@ -198,6 +201,7 @@ fn a_knock_at_the_api_sends_no_token() {
 #[test]
 fn no_command_ever_shows_anything_of_a_token() {
     let config = [
+        NOWHERE.to_owned(),
         token("good", ""),
         token("other", "jti = \"8c089a39-c02f-40b3-984b-bd8843f245a5\""),
         token("cut", ""),
@@ -240,7 +244,7 @@ fn no_command_ever_shows_anything_of_a_token() {
     }
     // Pasted into the file, it is refused by every command alike.
     program.rewrite(&format!(
-        "{LEAST}{}",
+        "{LEAST}{NOWHERE}{}",
         token("t", "").replace("{ file = \"t.jwt\" }", &format!("\"{JWT}\""))
     ));
     for args in [
@@ -256,4 +260,35 @@ fn no_command_ever_shows_anything_of_a_token() {
         holds_none(&words);
         assert!(words.contains("credential = "), "{words}");
     }
+}
+
+#[test]
+fn a_reload_of_a_pasted_token_is_refused_and_its_words_hold_none_of_it() {
+    let good = format!("{LEAST}{NOWHERE}{}", token("t", ""));
+    let program = program(&format!("{NOWHERE}{}", token("t", "")), &[("t", JWT)]);
+    let mut daemon = program.command(&["run"]);
+    daemon.env("RUST_LOG", "jetond=trace");
+    let running = Running::start(daemon);
+    running.wait_for("watching");
+    let pasted = good.replace("{ file = \"t.jwt\" }", &format!("\"{JWT}\""));
+    assert_ne!(pasted, good);
+    program.rewrite(&pasted);
+    let (code, words) = run(&program, &["reload"]);
+    assert_eq!(
+        code,
+        Some(3),
+        "the command sees it before the daemon does: {words}"
+    );
+    holds_none(&words);
+    running.signal("HUP");
+    let mut words = running.words_until("the old configuration stays in force");
+
+    program.rewrite(&good.replace("[probe]\n", "[probe]\nhour = 4\n"));
+    running.signal("HUP");
+    words.extend(running.words_until("reloaded"));
+    running.signal("TERM");
+    let (code, last) = running.ended_with_its_words();
+    assert_eq!(code, Some(0));
+    words.extend(last);
+    holds_none(&words.join("\n"));
 }

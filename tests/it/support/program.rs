@@ -161,10 +161,18 @@ impl Running {
 
     /// Waits until it says this on stderr.
     pub(crate) fn wait_for(&self, word: &str) {
+        self.words_until(word);
+    }
+
+    /// The same; tells what it said since it was last listened to, with that line.
+    pub(crate) fn words_until(&self, word: &str) -> Vec<String> {
         let mut before = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(word) => return,
+                Ok(line) if line.contains(word) => {
+                    before.push(line);
+                    return before;
+                }
                 Ok(line) => before.push(line),
                 Err(e) => panic!("it never said {word:?} ({e}), but {before:#?}"),
             }
