@@ -173,6 +173,7 @@ fn little(n: usize) -> TokenPart {
         next_reminder: Some(now() + TimeDelta::days(15)),
         filed: None,
         page: None,
+        heard: None,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::delivery::desk::Matter;
 use crate::domain::schedule;
 use crate::domain::stage::{Schedule, Stage};
+use crate::domain::verdict::Verdict;
 use crate::store::outbox::{Carried, Claimed, Person};
 use crate::store::record::Token;
 
@@ -69,7 +70,12 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         deferrals: 0,
         deferred_since: None,
     };
-    let matter = Matter::alone(carried(&token, reader, stage, filed_at), people.clone());
+    let heard = store.probed(&token.id).await?;
+    let heard = heard
+        .and_then(|p| p.known.belief)
+        .map(|b| (b.verdict, b.at));
+    let carried = carried(&token, reader, stage, filed_at, heard);
+    let matter = Matter::alone(carried, people.clone());
     let addressed = app::desk(&config)
         .address(&mail, &matter, sent_at)?
         .ok_or_else(|| Failure::unexpected("a preview carries one notice"))?;
@@ -138,6 +144,7 @@ fn carried(
     reader: &Person,
     stage: Stage,
     filed_at: Option<DateTime<Utc>>,
+    heard: Option<(Verdict, DateTime<Utc>)>,
 ) -> HashMap<i64, Vec<Carried>> {
     let one = Carried {
         mail: 0,
@@ -160,6 +167,7 @@ fn carried(
         siret: token.facts.siret.clone(),
         used_by: token.facts.used_by.clone(),
         contact: token.facts.contact.clone(),
+        heard,
     };
     HashMap::from([(0, vec![one])])
 }

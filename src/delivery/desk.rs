@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::delivery::compose::letter::{Envelope, Letter, Note, Reminder, TokenPart};
+use crate::delivery::compose::letter::{Envelope, Heard, Letter, Note, Reminder, TokenPart};
 use crate::delivery::notes::Words;
 use crate::delivery::pages::Pages;
 use crate::domain::address::{Address, Mailbox};
@@ -16,6 +16,7 @@ use crate::domain::schedule::{self, Period, Told};
 use crate::domain::stage::{Schedule, Stage, Stages};
 use crate::domain::ticket::Holder;
 use crate::domain::token::{DatapassId, Jti, Role, Siret, TokenId};
+use crate::domain::verdict::Bearing;
 use crate::store::Store;
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::{Carried, Claimed, Person};
@@ -255,6 +256,7 @@ impl Desk {
                 .collect(),
             next_reminder,
             filed: c.filed_at,
+            heard: heard(c, now),
             page: self.pages.of(&Holder {
                 token: c.token,
                 id: &c.id,
@@ -263,6 +265,19 @@ impl Desk {
                 recipient: &c.recipient,
             }),
         })
+    }
+}
+
+/// What the API said of a token whose date has passed, in this period.
+fn heard(c: &Carried, now: DateTime<Utc>) -> Option<Heard> {
+    let (verdict, at) = c.heard?;
+    if now <= c.expires || at < c.opened_at {
+        return None;
+    }
+    match verdict.bearing() {
+        Bearing::Dead => Some(Heard::Refused(at)),
+        Bearing::Lives => (at > c.expires).then_some(Heard::Works(at)),
+        Bearing::Nothing => None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::store::error::{Result, StoreError};
 use crate::store::{Reading, Store, known_schema};
 
 /// The tables, referenced ones first. Of the bodies only those that may go out again.
-const COPIES: [&str; 21] = [
+const COPIES: [&str; 23] = [
     "INSERT INTO main.setting SELECT * FROM source.setting",
     "INSERT INTO main.schedule SELECT * FROM source.schedule",
     "INSERT INTO main.token SELECT * FROM source.token",
@@ -29,6 +29,8 @@ const COPIES: [&str; 21] = [
     "INSERT INTO main.untold SELECT * FROM source.untold",
     "INSERT INTO main.bounce SELECT * FROM source.bounce",
     "INSERT INTO main.webhook_event SELECT * FROM source.webhook_event",
+    "INSERT INTO main.probe SELECT * FROM source.probe",
+    "INSERT INTO main.service SELECT * FROM source.service",
 ];
 
 impl Store {

@@ -8,6 +8,7 @@ use sqlx::SqliteConnection;
 
 use crate::domain::lifecycle::words;
 use crate::domain::schedule::End;
+use crate::domain::verdict::Verdict;
 pub use crate::store::claim::{Bounds, CLAIM, Claimed, InFlight, Wanted};
 pub use crate::store::doubt::{Doubt, ENTER_DOUBT};
 use crate::store::error::{Result, StoreError};
@@ -123,6 +124,8 @@ pub struct Carried {
     pub used_by: Vec<String>,
     /// The token's contact.
     pub contact: String,
+    /// What API Entreprise says of it, and by which answer last.
+    pub heard: Option<(Verdict, DateTime<Utc>)>,
 }
 
 /// A recipient as a mail names them.
@@ -163,7 +166,7 @@ type CarriedRow = (
     Option<String>,
     String,
     String,
-    (i64, i64, Option<i64>, i64, i64),
+    (i64, i64, Option<i64>, i64, i64, Option<String>, Option<i64>),
 );
 type PersonRow = (
     i64,
@@ -187,11 +190,11 @@ impl Store {
             "SELECT json_group_array(json_array(n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, \
                p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact, \
                json_array(t.declared_at, p.revoked_from IS NOT NULL, (SELECT q.filed_at FROM quiet q \
-                 WHERE q.token = t.no AND q.period = p.no AND q.kind = 'filed'), n.period, n.leaves_at)) \
+                 WHERE q.token = t.no AND q.period = p.no AND q.kind = 'filed'), n.period, n.leaves_at, b.verdict, b.verdict_at)) \
                ORDER BY n.mail, p.expires, t.id) \
              FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
              CROSS JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
-             CROSS JOIN period p ON p.token = n.token AND p.no = n.period \
+             CROSS JOIN period p ON p.token = n.token AND p.no = n.period LEFT JOIN probe b ON b.token = n.token \
              WHERE n.state = 'owed'",
         )
         .bind(json(mails))
@@ -220,6 +223,12 @@ impl Store {
                 filed_at: r.15.2.map(instant),
                 period: r.15.3,
                 leaves_at: instant(r.15.4),
+                heard: r
+                    .15
+                    .5
+                    .as_deref()
+                    .and_then(Verdict::from_word)
+                    .zip(r.15.6.map(instant)),
             })
             .collect())
     }

@@ -16,7 +16,9 @@ pub(crate) mod typography;
 
 use chrono::{DateTime, Duration, Utc};
 use jetond::delivery::compose::Templates;
-use jetond::delivery::compose::letter::{Composed, Envelope, Letter, Note, Reminder, TokenPart};
+use jetond::delivery::compose::letter::{
+    Composed, Envelope, Heard, Letter, Note, Reminder, TokenPart,
+};
 use jetond::domain::address::{Address, Mailbox};
 use jetond::domain::calendar::{Calendar, Days, Window};
 use jetond::domain::language::{Lang, Text};
@@ -82,6 +84,15 @@ fn token() -> TokenPart {
         next_reminder: Some(utc("2026-11-07T08:00:00Z")),
         filed: None,
         page: None,
+        heard: None,
+    }
+}
+
+/// A token of which the API said something the day after its date.
+fn heard(what: fn(DateTime<Utc>) -> Heard) -> TokenPart {
+    TokenPart {
+        heard: Some(what(days_before(-1))),
+        ..token()
     }
 }
 
@@ -185,6 +196,25 @@ fn letters() -> Vec<(&'static str, Letter, DateTime<Utc>)> {
             days_before(-30),
         ),
         ("filed", reminder(vec![filed]), days_before(7)),
+        (
+            "proven",
+            reminder(vec![heard(Heard::Refused)]),
+            days_before(-7),
+        ),
+        (
+            "outliving",
+            reminder(vec![heard(Heard::Works)]),
+            days_before(-7),
+        ),
+        (
+            "digest_heard",
+            reminder(vec![
+                heard(Heard::Works),
+                heard(Heard::Refused),
+                bare_token(),
+            ]),
+            days_before(-7),
+        ),
         ("digest", digest(), days_before(12)),
         ("paged", reminder(vec![paged(token())]), days_before(30)),
         (

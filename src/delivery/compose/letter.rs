@@ -71,6 +71,17 @@ pub struct TokenPart {
     pub filed: Option<DateTime<Utc>>,
     /// The reader's page, where they say what happened; `None`: a reply says it.
     pub page: Option<String>,
+    /// What API Entreprise said of it after its date, and when.
+    pub heard: Option<Heard>,
+}
+
+/// What API Entreprise said of a token whose date has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// It is refused: the proof that its date has ended it.
+    Refused(DateTime<Utc>),
+    /// It still works: its date is not the true one any more.
+    Works(DateTime<Utc>),
 }
 
 /// A note about an event: never a reminder.

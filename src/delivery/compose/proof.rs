@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
 
-use crate::delivery::compose::letter::{Envelope, Letter, Note, Reminder, TokenPart};
+use crate::delivery::compose::letter::{Envelope, Heard, Letter, Note, Reminder, TokenPart};
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Lang, text};
@@ -110,6 +110,11 @@ fn token(calendar: &Calendar, urgency: Urgency, role: Role, known: Known) -> Tok
         others: people("tech@editeur.example").into_iter().collect(),
         next_reminder: full.then(|| now() + Duration::days(7)),
         page: given("https://jetons.ville.example/l/proof"),
+        heard: match (urgency, known) {
+            (Urgency::Expired, Known::Filed) => Some(Heard::Works(now())),
+            (Urgency::Expired, Known::Everything) => Some(Heard::Refused(now())),
+            _ => None,
+        },
         filed: (known == Known::Filed).then(|| now() - Duration::days(3)),
     }
 }

@@ -60,6 +60,8 @@ fn row(token: &TokenView<'_>) -> u16 {
         token.demandeur.is_some(),
         token.filed.is_some(),
         token.page.is_some(),
+        token.refused.is_some(),
+        token.works.is_some(),
     ];
     let ids = u16::try_from(token.ids.len()).unwrap_or(u16::MAX);
     (ids << 8) | bits(&there)
@@ -118,6 +120,8 @@ fn each_of_token<'a>(token: &mut TokenView<'a>, mut visit: impl FnMut(&mut Cow<'
     visit(&mut token.button);
     token.demandeur.iter_mut().for_each(&mut visit);
     token.filed.iter_mut().for_each(&mut visit);
+    token.refused.iter_mut().for_each(&mut visit);
+    token.works.iter_mut().for_each(&mut visit);
     if let Some(page) = &mut token.page {
         visit(&mut page.overview);
         visit(&mut page.filed);

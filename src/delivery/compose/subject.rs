@@ -3,7 +3,7 @@
 //! They are made here and not by the template engine: `simulate` writes thousands of them, and
 //! the match on the urgency leaves none without a wording.
 
-use crate::delivery::compose::letter::{Envelope, Letter, Reminder, TokenPart};
+use crate::delivery::compose::letter::{Envelope, Heard, Letter, Reminder, TokenPart};
 use crate::delivery::compose::prose;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::Lang;
@@ -103,6 +103,13 @@ fn frame(token: &TokenPart, envelope: &Envelope, calendar: &Calendar) -> Frame {
                 },
             }
         }
+        Urgency::Expired if matches!(token.heard, Some(Heard::Works(_))) => match lang {
+            Lang::Fr => frame(
+                "Jeton ",
+                "\u{a0}: date passée, mais il fonctionne encore".to_owned(),
+            ),
+            Lang::En => frame("Token ", ": past its date, but still works".to_owned()),
+        },
         Urgency::Expired => match lang {
             Lang::Fr => frame(
                 "Accès coupé\u{a0}: le jeton ",

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::delivery::compose::facts::{Fact, Kind, distinct, fact, facts, ids, person};
-use crate::delivery::compose::letter::{Envelope, TokenPart};
+use crate::delivery::compose::letter::{Envelope, Heard, TokenPart};
 use crate::delivery::compose::mailto::mailto;
 use crate::delivery::compose::prose::{self, tidy_name};
 use crate::domain::calendar::Calendar;
@@ -85,6 +85,10 @@ pub(super) struct TokenView<'a> {
     pub(super) button: Cow<'a, str>,
     pub(super) demandeur: Option<Cow<'a, str>>,
     pub(super) filed: Option<Cow<'a, str>>,
+    /// The day on which API Entreprise confirmed, after its date, that it refuses it.
+    pub(super) refused: Option<Cow<'a, str>>,
+    /// The day on which it answered, after its date, that it still works.
+    pub(super) works: Option<Cow<'a, str>>,
     /// Where the reader says what happened; none: by a reply.
     pub(super) page: Option<PageView<'a>>,
     /// In a digest: "à renouveler par vous".
@@ -157,7 +161,10 @@ pub(super) fn reminder<'a>(
     detail: Detail,
 ) -> ReminderView<'a> {
     let lang = envelope.lang;
-    let cut = tokens.iter().filter(|t| envelope.now > t.expires).count();
+    let cut = tokens
+        .iter()
+        .filter(|t| envelope.now > t.expires && !works(t))
+        .count();
     let tight = tokens.iter().filter(|t| {
         envelope.now <= t.expires
             && calendar.days_between(envelope.now, t.expires) <= LONGEST_ANSWER
@@ -201,6 +208,11 @@ pub(super) fn reminder<'a>(
     }
 }
 
+/// Whether the API says that it works past its date.
+fn works(token: &TokenPart) -> bool {
+    matches!(token.heard, Some(Heard::Works(_)))
+}
+
 fn is_mine(token: &TokenPart) -> bool {
     token.role == Role::Demandeur
 }
@@ -218,6 +230,12 @@ fn token<'a>(
     let when = prose::moment(lang, calendar, part.expires);
     let left = prose::left(lang, urgency, days_left);
     let filed = part.filed.map(|at| prose::date(lang, calendar.date(at)));
+    let heard_on = |at| Cow::Owned(prose::date(lang, calendar.date(at)));
+    let (refused, still_works) = match part.heard {
+        None => (None, None),
+        Some(Heard::Refused(at)) => (Some(heard_on(at)), None),
+        Some(Heard::Works(at)) => (None, Some(heard_on(at))),
+    };
     let target = part.link.as_ref().unwrap_or(&envelope.dashboard).as_str();
     let row = match detail {
         Detail::All | Detail::Digest => row(part, lang, (urgency, &when, &left), filed.as_deref()),
@@ -232,7 +250,11 @@ fn token<'a>(
         name: tidy_name(&part.name),
         client: part.client.as_deref().map(tidy_name),
         urgency: urgency.word(),
-        urgency_label: prose::urgency_label(lang, urgency),
+        urgency_label: if still_works.is_some() {
+            lang.pick("Date passed", "Date passée")
+        } else {
+            prose::urgency_label(lang, urgency)
+        },
         date: prose::date(lang, calendar.date(part.expires)).into(),
         mine: is_mine(part),
         has_link: part.link.is_some(),
@@ -240,6 +262,8 @@ fn token<'a>(
         button,
         demandeur: part.demandeur.as_ref().map(person),
         filed: filed.map(Cow::Owned),
+        refused,
+        works: still_works,
         page: part.page.as_deref().map(PageView::at),
         when: when.into(),
         left: left.into(),
@@ -268,7 +292,17 @@ fn row<'a>(
     let state = state(part, lang, filed);
     let ids = ids(part, lang);
     let standing = match urgency {
-        Urgency::Expired => format!("{}{left}", lang.pick("access cut ", "accès coupé ")),
+        Urgency::Expired => match part.heard {
+            None => format!("{}{left}", lang.pick("access cut ", "accès coupé ")),
+            Some(Heard::Refused(_)) => match lang {
+                Lang::En => format!("access cut {left}, confirmed by the API"),
+                Lang::Fr => format!("accès coupé {left}, confirmé par l’API"),
+            },
+            Some(Heard::Works(_)) => match lang {
+                Lang::En => format!("past its date {left}, still works by the API"),
+                Lang::Fr => format!("date passée {left}, fonctionne encore d’après l’API"),
+            },
+        },
         Urgency::Information
         | Urgency::Reminder
         | Urgency::Urgent

@@ -24,7 +24,7 @@ const BOUNDS: [&str; 2] = [
 ];
 
 /// The tokens and mails that matter, then the tables, referenced ones first.
-const COPIES: [&str; 22] = [
+const COPIES: [&str; 23] = [
     "CREATE TEMP TABLE soon (no INTEGER PRIMARY KEY)",
     "INSERT OR IGNORE INTO temp.soon \
        SELECT no FROM source.token WHERE next_due_at <= (SELECT at FROM temp.until) \
@@ -47,6 +47,7 @@ const COPIES: [&str; 22] = [
     "INSERT INTO main.schedule SELECT * FROM source.schedule",
     "INSERT INTO main.token SELECT t.* FROM temp.soon s CROSS JOIN source.token t ON t.no = s.no",
     "INSERT INTO main.period SELECT p.* FROM temp.soon s CROSS JOIN source.period p ON p.token = s.no",
+    "INSERT INTO main.probe SELECT b.* FROM temp.soon s CROSS JOIN source.probe b ON b.token = s.no",
     "INSERT INTO main.quiet SELECT * FROM source.quiet",
     "INSERT INTO main.news SELECT * FROM source.news",
     "INSERT INTO main.recipient SELECT r.* FROM temp.soon s CROSS JOIN source.recipient r ON r.token = s.no",
@@ -87,12 +88,13 @@ mod tests {
     use super::*;
 
     /// Tables that no pass of the simulation reads.
-    const LEFT_OUT: [&str; 5] = [
+    const LEFT_OUT: [&str; 6] = [
         "attempt",
         "journal",
         "bounce",
         "webhook_event",
         "channel_trouble",
+        "service",
     ];
 
     #[tokio::test]
