@@ -1,5 +1,7 @@
 //! `list`: the tokens on record, and what every reading command looks at.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -12,6 +14,7 @@ use crate::domain::schedule;
 use crate::domain::stage::Schedule;
 use crate::domain::urgency::Urgency;
 use crate::renewal::next;
+use crate::store::probe::Probed;
 use crate::store::record::Token;
 use crate::store::unreachable::Unreachable;
 use crate::words::{self, state::condition};
@@ -64,6 +67,8 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         .filter(|t| args.all || t.state == State::Active)
         .collect();
     let unreachable = view.store.unreachable(now).await?;
+    let probed = view.store.all_probed().await?;
+    let probed: HashMap<&str, &Probed> = probed.iter().map(|p| (p.id.as_str(), p)).collect();
     let said = next::strongest(view.store.all_said().await?);
     let woken = next::woken(&view.store, tokens.iter(), &said).await?;
     let next = |t: &Token| {
@@ -75,6 +80,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             .iter()
             .map(|t| {
                 let next = next(t);
+                let belief = probed.get(t.id.as_str()).and_then(|p| p.known.belief);
                 json!({
                     "id": t.id,
                     "name": t.facts.name,
@@ -89,6 +95,9 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
                     "next": next.map(|d| json!({"stage": d.stage.days(), "at": when::rfc3339(d.slot, &config.calendar)})),
                     "tags": t.facts.tags,
                     "unreachable": of(&unreachable, t),
+                    "verdict": belief.map(|b| b.verdict.word()),
+                    "verdict_since": belief.map(|b| when::rfc3339(b.since, &config.calendar)),
+                    "verdict_at": belief.map(|b| when::rfc3339(b.at, &config.calendar)),
                 })
             })
             .collect();
@@ -112,20 +121,36 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
                 || "—".to_owned(),
                 |d| format!("{} ({})", when::day(d.slot, &config.calendar), d.stage),
             );
-            vec![
+            let mut row = vec![
                 t.id.clone(),
                 t.facts.name.clone(),
                 when::day(t.period.expires, &config.calendar),
                 left.to_string(),
                 context.out.pick(&state(t)).to_owned(),
                 next,
-            ]
+            ];
+            // A column of its own only where anything was ever asked.
+            if !probed.is_empty() {
+                let heard = probed.get(t.id.as_str());
+                row.push(heard.map_or_else(
+                    || "—".to_owned(),
+                    |p| {
+                        let said = words::heard::in_short(p, &config.calendar);
+                        context.out.pick(&said).to_owned()
+                    },
+                ));
+            }
+            row
         })
         .collect::<Vec<_>>();
     let head = context.out.lang.pick(
         ["ID", "NAME", "EXPIRES", "DAYS", "STATE", "NEXT (STAGE)"],
         ["ID", "NOM", "EXPIRE", "JOURS", "ÉTAT", "SUITE (ÉTAPE)"],
     );
+    let mut head = head.to_vec();
+    if !probed.is_empty() {
+        head.push(context.out.lang.pick("API SAYS", "L’API DIT"));
+    }
     context.out.table(&head, &rows, 1)?;
     let shown: Vec<&Unreachable> = unreachable
         .iter()

@@ -20,6 +20,7 @@ mod failure;
 mod filed;
 mod forget;
 mod hash_password;
+mod heard;
 mod history;
 mod import;
 mod init;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::list::view;
 use crate::cli::lookup::token_and_people;
 use crate::cli::verb::{chain, told};
-use crate::cli::{At, Context, Exit, Failure, reach, when};
+use crate::cli::{At, Context, Exit, Failure, heard, reach, when};
 use crate::config::{Config, Place};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
@@ -19,10 +19,12 @@ use crate::domain::token::{DatapassId, Jti};
 use crate::domain::urgency::Urgency;
 use crate::store::lineage::Link;
 use crate::store::outbox::Person;
+use crate::store::probe::Probed;
 use crate::store::quiet::Said;
 use crate::store::record::Token;
 use crate::store::told::RecipientOrigin;
 use crate::store::unreachable::Unreachable;
+use crate::words;
 use crate::words::reach as unreached;
 use crate::words::state::{dates_by, end, origin, person_from, silent, state};
 
@@ -50,6 +52,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         origins: view.store.origins(token.no).await?,
         place: number.map(|no| loaded.place_of(no)),
         former: view.store.former_people(token.no).await?,
+        probed: view.store.probed(&token.id).await?,
         token,
         people,
     };
@@ -77,6 +80,8 @@ struct Shown {
     /// Where the people come from, by their keys.
     origins: HashMap<String, RecipientOrigin>,
     former: Vec<Person>,
+    /// What API Entreprise says of it; `None`: it was never asked about.
+    probed: Option<Probed>,
     /// Where the file declares it.
     place: Option<Place>,
 }
@@ -176,6 +181,7 @@ fn as_json(shown: &Shown, config: &Config, now: DateTime<Utc>) -> Value {
         "tags": t.facts.tags,
         "language": t.facts.language,
         "contact": t.facts.contact,
+        "probe": shown.probed.as_ref().map(|p| heard::row(p, &config.calendar)),
         "recipients": shown.people.iter().map(person).collect::<Vec<_>>(),
         "former_recipients": shown.former.iter().map(person).collect::<Vec<_>>(),
     })
@@ -266,6 +272,12 @@ fn print_facts(
         }
     }
     facts.push((lang.pick("contact", "contact"), t.facts.contact.clone()));
+    let said = shown.probed.as_ref();
+    let said = said.map(|p| words::heard::facts(p, calendar, now));
+    let said = said.unwrap_or_default();
+    for (label, value) in &said {
+        facts.push((label.in_lang(lang), pick(value)));
+    }
     Ok(context.out.facts(&facts)?)
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::app::{Of, View};
+use crate::cli::heard::Api;
 use crate::cli::list::view;
 use crate::cli::nagios::{self, Seen, Service};
 use crate::cli::reach;
@@ -64,6 +65,7 @@ struct Picture {
     /// Requests of which Data Pass spoke and that no token has the number of.
     unknown: u32,
     ills: Vec<Ill>,
+    api: Api,
 }
 
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
@@ -172,6 +174,7 @@ async fn look(
         expired: store.standing(now, [now; 3]).await?.expired,
         unreachable: reach::unreachable(store, config, now).await?,
         unknown: store.unknown_numbers().await?,
+        api: Api::of(store).await?,
         ills,
         of: view.of,
         vitals,
@@ -262,6 +265,7 @@ fn as_json(p: &Picture, calendar: &Calendar, now: DateTime<Utc>, lang: Lang) -> 
         "oldest_open_mail": p.waiting.oldest.map(at),
         "expired_tokens": p.expired,
         "unknown_requests": p.unknown,
+        "api": p.api.as_json(calendar),
         "uncovered": p.vitals.uncovered.len(),
         "uncovered_notices": uncovered.collect::<Vec<_>>(),
         "tokens_out_of_reach": p.vitals.out_of_reach,
@@ -309,6 +313,7 @@ fn print(
             .say(&missing(u, &when::minute(u.since, calendar)))?;
     }
     print_ills(&p.ills, now, context)?;
+    p.api.print(calendar, context)?;
     for id in p.vitals.out_of_reach.iter().take(SHOWN) {
         context.out.say(&text!(
             "  {id}: none of its recipients can be reached",
@@ -414,6 +419,7 @@ fn facts(p: &Picture, calendar: &Calendar, now: DateTime<Utc>) -> Vec<(Text, Tex
             text!("waits since {{}}", "attend depuis le {{}}").with(&since),
         ));
     }
+    facts.extend(p.api.facts(calendar, now));
     facts
 }
 

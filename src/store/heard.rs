@@ -3,12 +3,16 @@
 //! A death is known by the instant of its first answer: the notes about it have it in their
 //! cause, so that the same death is told once, and its end to those who were told of it.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
-use crate::domain::verdict::Verdict;
+use crate::domain::probing::Belief;
+use crate::domain::verdict::{Bearing, Verdict};
 use crate::store::error::Result;
-use crate::store::{Tx, instant};
+use crate::store::probe::Probed;
+use crate::store::{Store, Tx, instant};
 
 /// A note that was queued about a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,78 @@ pub struct Noted {
     pub address: String,
     /// Its words, as a row; `None`: retention has taken them.
     pub words: Option<String>,
+}
+
+impl Probed {
+    /// The death that is believed of it, if any is.
+    pub fn death(&self) -> Option<Belief> {
+        let belief = self.known.belief?;
+        (belief.verdict.bearing() == Bearing::Dead).then_some(belief)
+    }
+
+    /// Whether it works although it has expired by `expires`.
+    pub fn outlives(&self, expires: DateTime<Utc>) -> bool {
+        self.known
+            .belief
+            .is_some_and(|b| b.verdict.bearing() == Bearing::Lives && b.at > expires)
+    }
+}
+
+/// A watched token that was asked about, or could not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Its row.
+    pub no: i64,
+    /// Its name.
+    pub name: String,
+    /// The client's name.
+    pub client: Option<String>,
+    /// The end of its period.
+    pub expires: DateTime<Utc>,
+    /// Its contact.
+    pub contact: String,
+    /// What is on record.
+    pub probed: Probed,
+}
+
+impl Store {
+    /// What is on record of the answers about watched tokens, by their ids.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn heard(&self) -> Result<Vec<Heard>> {
+        let all = self.all_probed().await?;
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query(
+            "SELECT t.id, t.no, t.name, t.client_name, p.expires, t.contact \
+             FROM probe b JOIN token t ON t.no = b.token AND t.state = 'active' \
+             JOIN period p ON p.token = t.no AND p.no = t.period",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut watched = HashMap::new();
+        for r in &rows {
+            let id: String = r.try_get(0)?;
+            watched.insert(id, r);
+        }
+        let heard = all.into_iter().filter_map(|probed| {
+            let r = watched.get(&probed.id)?;
+            let read = || -> Result<Heard> {
+                Ok(Heard {
+                    no: r.try_get(1)?,
+                    name: r.try_get(2)?,
+                    client: r.try_get(3)?,
+                    expires: instant(r.try_get(4)?),
+                    contact: r.try_get(5)?,
+                    probed,
+                })
+            };
+            Some(read())
+        });
+        heard.collect()
+    }
 }
 
 impl Tx {

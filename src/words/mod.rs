@@ -6,6 +6,7 @@
 pub(crate) mod count;
 pub(crate) mod event;
 pub(crate) mod fate;
+pub(crate) mod heard;
 pub(crate) mod mail;
 pub(crate) mod reach;
 pub(crate) mod state;

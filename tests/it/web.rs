@@ -30,9 +30,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const HOST: &str = "jetons.ville.example";
 
 /// A server of the pages, with a handler or two of the test's own.
-struct Server {
-    at: SocketAddr,
-    live: Live,
+pub(crate) struct Server {
+    pub(crate) at: SocketAddr,
+    pub(crate) live: Live,
     stopping: CancellationToken,
     serving: JoinHandle<()>,
 }
@@ -43,7 +43,7 @@ impl Server {
         Self::on(site(store, HOST), limits, more).await
     }
 
-    async fn on(site: Site, limits: Limits, more: Router) -> Self {
+    pub(crate) async fn on(site: Site, limits: Limits, more: Router) -> Self {
         let live = Live::new(site);
         let listener = web::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let at = listener.local_addr().unwrap();

@@ -16,6 +16,7 @@ use crate::domain::address::Address;
 use crate::domain::calendar::Calendar;
 use crate::store::Store;
 use crate::store::error::Result;
+use crate::store::heard::Heard;
 use crate::store::telling::{Lost, Named, Standing, Waiting};
 
 /// The setting that holds the Monday of the last week that was dealt with.
@@ -66,6 +67,8 @@ struct Facts {
     lost: (u32, Vec<Lost>),
     sent: u32,
     waiting: Waiting,
+    /// What API Entreprise says of the watched tokens that were asked about.
+    heard: Vec<Heard>,
 }
 
 /// The slot of the week's report: Monday's, or on working days only that of the first working
@@ -160,6 +163,7 @@ impl Reporter {
         let facts = Facts {
             standing: standing_at(store, &desk.calendar, now).await?,
             lost: store.lost(now - SPAN, 0).await?,
+            heard: store.heard().await?,
             ..Facts::default()
         };
         self.put(store, desk, &facts, &Beyond::default(), now).await
@@ -199,6 +203,7 @@ impl Facts {
             lost: store.lost(now - SPAN, limit).await?,
             sent: store.sent_since(now - SPAN).await?,
             waiting: store.waiting(now - Duration::days(1)).await?,
+            heard: store.heard().await?,
         })
     }
 }

@@ -9,6 +9,8 @@ use crate::delivery::compose;
 use crate::delivery::desk::Desk;
 use crate::delivery::notes::Draft;
 use crate::domain::language::{Lang, Text, text};
+use crate::domain::verdict::Verdict;
+use crate::store::heard::Heard;
 use crate::store::outbox::MailState;
 use crate::store::telling::{Lost, Standing, Waiting};
 
@@ -41,6 +43,14 @@ impl Desk {
             let entries: Vec<Text> = facts.expired.iter().map(|t| self.entry(t)).collect();
             body.push(list(&entries, size(facts.standing.expired)));
         }
+        let heard = self.heard(&facts.heard);
+        if !heard.is_empty() {
+            body.push(text!(
+                "## What API Entreprise says",
+                "## Ce qu’en dit API Entreprise"
+            ));
+            body.push(list(&heard, heard.len()));
+        }
         body.push(text!(
             "## Reminders of the next seven days",
             "## Rappels des sept prochains jours"
@@ -70,6 +80,47 @@ impl Desk {
             subject,
             body,
         }
+    }
+
+    /// A line for each token that is refused, works past its date, or cannot be asked about.
+    fn heard(&self, heard: &[Heard]) -> Vec<Text> {
+        let name = |h: &Heard| match &h.client {
+            Some(client) => format!("{} ({client})", h.name),
+            None => h.name.clone(),
+        };
+        let day = |at| {
+            let on = self.calendar.date(at);
+            (compose::date(Lang::En, on), compose::date(Lang::Fr, on))
+        };
+        let dead = heard.iter().filter_map(|h| {
+            let death = h.probed.death()?;
+            let (name, (en, fr)) = (name(h), day(death.since));
+            Some(text!(
+                "{name}: refused since {en}",
+                "{name} : refusé depuis le {fr}"
+            ))
+        });
+        let outliving = heard
+            .iter()
+            .filter(|h| h.probed.outlives(h.expires))
+            .map(|h| {
+                let (name, id, (en, fr)) = (name(h), &h.probed.id, day(h.expires));
+                text!(
+                    "{name}: works although its date, {en}, has passed; give the new one with `jetond renew {id} --expires DATE`",
+                    "{name} : fonctionne alors que sa date, le {fr}, est passée ; donner la nouvelle avec `jetond renew {id} --expires DATE`"
+                )
+            });
+        let hindered = heard
+            .iter()
+            .filter(|h| h.probed.hindrance.is_some())
+            .map(|h| {
+                let (name, id) = (name(h), &h.probed.id);
+                text!(
+                    "{name}: could not be asked about; `jetond show {id}` says why",
+                    "{name} : n’a pas pu être vérifié ; `jetond show {id}` dit pourquoi"
+                )
+            });
+        dead.chain(outliving).chain(hindered).collect()
     }
 
     fn lost(&self, mail: &Lost) -> Text {
@@ -113,7 +164,19 @@ fn troubles(facts: &Facts, beyond: &Beyond) -> Option<Text> {
     };
     let missing = u32::try_from(beyond.uncovered).unwrap_or(u32::MAX);
     let Standing { expired, soon, .. } = facts.standing;
+    // One that its own date has ended counts as expired.
+    let refused = facts.heard.iter().filter(|h| {
+        h.probed
+            .death()
+            .is_some_and(|death| death.verdict != Verdict::Expired || death.since <= h.expires)
+    });
+    let refused = u32::try_from(refused.count()).unwrap_or(u32::MAX);
     let said = [
+        of(
+            refused,
+            ["refused by the API"; 2],
+            ["refusé par l’API", "refusés par l’API"],
+        ),
         of(missing, ["missing"; 2], ["manquant", "manquants"]),
         of(expired, ["expired"; 2], ["expiré", "expirés"]),
         of(soon, ["within 15 days"; 2], ["sous 15 jours"; 2]),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
+use crate::domain::verdict::Verdict;
 use crate::store::board::tokens::Today;
 use crate::store::error::Result;
 use crate::store::outbox::count;
@@ -24,6 +25,8 @@ pub struct Listed {
     pub told: u32,
     /// How many of them cannot be reached.
     pub unreachable: u32,
+    /// What is believed of it by the API's answers.
+    pub verdict: Option<Verdict>,
 }
 
 /// One period of a token.
@@ -72,6 +75,18 @@ impl Store {
             let no: i64 = r.try_get(0)?;
             told.insert(no, (count(r.try_get(1)?), count(r.try_get(2)?)));
         }
+        let heard = sqlx::query(
+            "SELECT b.token, b.verdict FROM json_each($1) j CROSS JOIN probe b ON b.token = j.value \
+             WHERE b.verdict IS NOT NULL",
+        )
+        .bind(&asked)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut verdicts = HashMap::new();
+        for r in &heard {
+            let no: i64 = r.try_get(0)?;
+            verdicts.extend(Verdict::from_word(r.try_get(1)?).map(|v| (no, v)));
+        }
         tokens
             .iter()
             .map(|r| {
@@ -81,6 +96,7 @@ impl Store {
                     said: quiet.remove(&token.no),
                     told,
                     unreachable,
+                    verdict: verdicts.get(&token.no).copied(),
                     token,
                 })
             })

@@ -6,8 +6,10 @@ use sqlx::Row;
 use crate::domain::calendar::Calendar;
 use crate::domain::lifecycle::{LAST_WORDS, Silence, State};
 use crate::domain::reach::TRIAL;
+use crate::domain::verdict::{Bearing, Verdict};
 use crate::store::board::{Count, Search, Slice, Sql, cut, fold};
 use crate::store::error::Result;
+use crate::store::plan::json;
 use crate::store::{Store, seconds};
 
 /// From so many days before expiry on a token counts as to be renewed.
@@ -59,6 +61,21 @@ pub enum Reach {
     Nobody,
 }
 
+/// Which tokens, by what API Entreprise says of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// It accepts them.
+    Works,
+    /// It refuses them.
+    Refused,
+    /// It accepts them although their date has passed.
+    Outlives,
+    /// This is what is believed.
+    Is(Verdict),
+    /// They cannot be asked about.
+    Hindered,
+}
+
 /// Which tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenFilter {
@@ -74,6 +91,8 @@ pub struct TokenFilter {
     pub recipient: Option<String>,
     /// By who can be reached.
     pub reach: Option<Reach>,
+    /// By what the API says.
+    pub heard: Option<Heard>,
 }
 
 /// In which order.
@@ -148,12 +167,14 @@ impl TokenFilter {
             tag,
             recipient,
             reach,
+            heard,
         } = self;
         search.is_empty()
             && client.is_none()
             && tag.is_none()
             && recipient.is_none()
             && reach.is_none()
+            && heard.is_none()
     }
 
     /// The tokens `t` with their current periods `p`, the way that costs least.
@@ -235,6 +256,9 @@ impl TokenFilter {
                 sql.push_bind(today.trial).push("))");
             }
         }
+        if let Some(heard) = self.heard {
+            said(sql, heard);
+        }
         self.search.narrow(sql, TEXT, TEXT_OF_PEOPLE);
     }
 
@@ -259,7 +283,46 @@ impl TokenFilter {
     }
 }
 
+/// Narrows to the tokens of which the API says this.
+fn said(sql: &mut Sql, heard: Heard) {
+    let among = |sql: &mut Sql, bearing: Bearing| {
+        sql.push(" AND b.verdict IN (SELECT value FROM json_each(");
+        let words = Verdict::ALL.iter().filter(|v| v.bearing() == bearing);
+        let words: Vec<&str> = words.map(|v| v.word()).collect();
+        sql.push_bind(json(&words)).push("))");
+    };
+    sql.push(" AND EXISTS (SELECT 1 FROM probe b WHERE b.token = t.no");
+    match heard {
+        Heard::Works => among(sql, Bearing::Lives),
+        Heard::Refused => among(sql, Bearing::Dead),
+        Heard::Outlives => {
+            among(sql, Bearing::Lives);
+            sql.push(
+                " AND b.verdict_at > (SELECT o.expires FROM period o WHERE o.token = t.no AND o.no = t.period)",
+            );
+        }
+        Heard::Is(verdict) => {
+            sql.push(" AND b.verdict = ").push_bind(verdict.word());
+        }
+        Heard::Hindered => {
+            sql.push(" AND b.hindrance IS NOT NULL");
+        }
+    }
+    sql.push(")");
+}
+
 impl Store {
+    /// Whether any token was ever asked about, or could not be.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has_probed(&self) -> Result<bool> {
+        let found: i64 = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM probe)")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(found == 1)
+    }
+
     /// How many tokens there are of these.
     ///
     /// # Errors

@@ -19,13 +19,16 @@ use crate::health::{Checkup, clock_held};
 use crate::store::board::about::About;
 use crate::store::coverage::{Uncovered, Why};
 use crate::store::error::Result as StoreResult;
+use crate::store::heard::Heard;
 use crate::store::outbox::MailState;
+use crate::store::probe::Service;
 use crate::store::unreachable::Unreachable;
 use crate::store::watch::ClockRecord;
 use crate::web::board::lines::segment;
 use crate::web::board::phrases::ago;
 use crate::web::board::{Ask, Section};
 use crate::web::{Live, Unready};
+use crate::words::heard;
 use crate::words::when::minute;
 
 /// Uncovered notices that are named.
@@ -45,6 +48,8 @@ struct Known {
     open: Vec<(MailState, u32)>,
     relay: Option<(DateTime<Utc>, String)>,
     unreachable: Vec<Unreachable>,
+    service: Service,
+    heard: Vec<Heard>,
     /// Bytes that are left on the disk of the store.
     room: Option<u64>,
 }
@@ -62,8 +67,17 @@ impl Known {
             open: reader.open_mail_counts().await?,
             relay: reader.relay_trouble().await?,
             unreachable: reader.unreachable(ask.now).await?,
+            service: reader.service().await?,
+            heard: reader.heard().await?,
             room: reader.path().and_then(room),
         })
+    }
+}
+
+impl Known {
+    /// Whether API Entreprise was ever asked about anything.
+    fn has_asked(&self) -> bool {
+        !self.heard.is_empty() || self.service != Service::default()
     }
 }
 
@@ -246,6 +260,32 @@ fn facts(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Vec<Fact> {
         people,
         (!known.unreachable.is_empty()).then_some("recipients"),
     );
+    if known.has_asked() {
+        let said = heard::service(&known.service, ask.calendar(), ask.now);
+        add(text!("API Entreprise", "API Entreprise"), said, None);
+        let dead = known.heard.iter().filter(|h| h.probed.death().is_some());
+        let dead = dead.count();
+        if dead > 0 {
+            let said = counted(dead, ["token", "tokens"], ["jeton", "jetons"]);
+            let path = Some("tokens?verdict=refused");
+            add(text!("Refused by it", "Refusés par elle"), said, path);
+        }
+        let hindered = known.heard.iter().filter(|h| h.probed.hindrance.is_some());
+        let hindered = hindered.count();
+        if hindered > 0 {
+            let said = counted(hindered, ["token", "tokens"], ["jeton", "jetons"]);
+            let path = Some("tokens?verdict=hindered");
+            add(text!("Cannot be asked", "Non interrogeables"), said, path);
+        }
+        let volumes = known.heard.iter().filter_map(|h| h.probed.known.volume);
+        let least = volumes
+            .filter(|v| ask.now < v.resets)
+            .min_by_key(|v| v.remaining);
+        if let Some(least) = least {
+            let said = heard::volume(least, ask.calendar(), ask.now);
+            add(text!("Least volume", "Volume le plus bas"), said, None);
+        }
+    }
     if let Some(room) = known.room {
         let [room, store] = [room, known.about.bytes].map(block::size);
         let said = text!(

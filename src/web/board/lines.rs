@@ -18,7 +18,7 @@ use crate::store::outbox::MailState;
 use crate::store::quiet::Said;
 use crate::store::record::{Event, Token};
 use crate::web::board::Ask;
-use crate::words::{count, event, mail, state, when};
+use crate::words::{count, event, heard, mail, state, when};
 
 /// A token as a line.
 #[derive(Debug, Serialize)]
@@ -39,6 +39,8 @@ pub(super) struct TokenLine {
     pub(super) next: Option<(String, i32)>,
     pub(super) told: u32,
     pub(super) unreachable: u32,
+    /// What the API says of it, and its colour.
+    pub(super) heard: Option<(String, &'static str)>,
 }
 
 /// A mail as a line.
@@ -125,6 +127,9 @@ fn token(ask: &Ask, l: Listed, next: Option<(String, i32)>) -> TokenLine {
         next,
         told: l.told,
         unreachable: l.unreachable,
+        heard: l
+            .verdict
+            .map(|v| (ask.say(&heard::verdict(v)).to_owned(), heard::tone(v))),
     }
 }
 

@@ -4,8 +4,10 @@ use axum::extract::Path;
 use axum::response::Response;
 use serde::Serialize;
 
+use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
 use crate::domain::lifecycle::State;
+use crate::domain::probing::Belief;
 use crate::domain::token::{DatapassId, Jti};
 use crate::store::board::Slice;
 use crate::store::board::mails::{Fate, MailFilter};
@@ -15,7 +17,7 @@ use crate::web::Unready;
 use crate::web::board::lines::{self, EventLine, MailLine, segment};
 use crate::web::board::{Ask, Section};
 use crate::words::fate::{Line, lines_of, recorded};
-use crate::words::{count, event, reach, state, when};
+use crate::words::{count, event, heard, reach, state, when};
 
 /// Mails and events that the page shows; links lead to all of them.
 const SHOWN: i64 = 50;
@@ -40,6 +42,12 @@ struct View {
     events: Vec<EventLine>,
     chain: Vec<ChainLink>,
     periods: Vec<PeriodLine>,
+    /// What the API says; empty: it was never asked about it.
+    heard: Vec<Fact>,
+    /// The death that is believed, or that it works past its date.
+    refused: Option<String>,
+    outlives: bool,
+    incident: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -133,6 +141,12 @@ pub(super) async fn page(Path(id): Path<String>, ask: Ask) -> Result<Response, U
     events.reverse();
     let chain = store.chain(token.no).await?;
     let periods = store.periods(token.no).await?;
+    let probed = store.probed(&token.id).await?;
+    let service = match &probed {
+        None => None,
+        Some(_) => heard::incident(&store.service().await?, calendar),
+    };
+    let (expires, is_active) = (token.period.expires, token.state == State::Active);
     let view = View {
         path: segment(&token.id),
         state: ask
@@ -194,6 +208,22 @@ pub(super) async fn page(Path(id): Path<String>, ask: Ask) -> Result<Response, U
                 source: ask.say(&event::who(&p.source)).to_owned(),
             })
             .collect(),
+        refused: probed
+            .as_ref()
+            .and_then(|p| p.death().filter(|_| is_active))
+            .map(|death| ask.say(&refused(death, calendar)).to_owned()),
+        outlives: is_active && probed.as_ref().is_some_and(|p| p.outlives(expires)),
+        incident: service.map(|s| ask.say(&s).to_owned()),
+        heard: probed
+            .map(|p| heard::facts(&p, calendar, ask.now))
+            .unwrap_or_default()
+            .iter()
+            .map(|(label, value)| Fact {
+                label: ask.say(label).to_owned(),
+                value: ask.say(value).to_owned(),
+                href: None,
+            })
+            .collect(),
         id: token.id.clone(),
     };
     let name = &token.facts.name;
@@ -202,6 +232,15 @@ pub(super) async fn page(Path(id): Path<String>, ask: Ask) -> Result<Response, U
         fr: name.clone(),
     };
     Ok(ask.page(Section::Tokens, &title, "token.html", &view))
+}
+
+fn refused(death: Belief, calendar: &Calendar) -> Text {
+    let since = when::minute(death.since, calendar);
+    text!(
+        "API Entreprise refuses this token since {since} – {{}}.",
+        "API Entreprise refuse ce jeton depuis le {since} – {{}}."
+    )
+    .with(&heard::verdict(death.verdict))
 }
 
 /// From which stage on somebody is told.

@@ -7,13 +7,17 @@ use serde::Serialize;
 
 use crate::domain::address::Address;
 use crate::domain::language::{Text, text};
+use crate::domain::verdict::{Bearing, Verdict};
 use crate::store::Result;
-use crate::store::board::tokens::{OfClient, Reach, Standing, Today, TokenFilter, TokenOrder};
+use crate::store::board::tokens::{
+    Heard, OfClient, Reach, Standing, Today, TokenFilter, TokenOrder,
+};
 use crate::store::board::{Count, Search};
 use crate::web::board::lines::{self, Choice, TokenLine};
 use crate::web::board::pager::Pager;
 use crate::web::board::{Ask, Section, csv, token};
 use crate::web::{Live, Unready};
+use crate::words;
 
 /// The client of the tokens that have none, in addresses; no key looks so.
 pub(super) const NO_CLIENT: &str = "(none)";
@@ -40,6 +44,8 @@ struct View<'a> {
     unknown: Vec<&'a str>,
     states: Vec<Choice>,
     reaches: Vec<Choice>,
+    /// Empty where nothing was ever asked.
+    verdicts: Vec<Choice>,
     sorts: Vec<Choice>,
     q: &'a str,
     client: &'a str,
@@ -59,6 +65,7 @@ async fn page(ask: Ask) -> std::result::Result<Response, Unready> {
     } else {
         (Pager::of(&ask, <_>::default()).0, Vec::new())
     };
+    let is_heard = asked.filter.heard.is_some() || ask.site.reader.has_probed().await?;
     let of = |name| ask.query.get(name).unwrap_or_default();
     let view = View {
         rows,
@@ -66,6 +73,11 @@ async fn page(ask: Ask) -> std::result::Result<Response, Unready> {
         unknown: asked.unknown.iter().map(|t| ask.say(t)).collect(),
         states: lines::choices(&ask, "state", &states()),
         reaches: lines::choices(&ask, "reach", &reaches()),
+        verdicts: if is_heard {
+            lines::choices(&ask, "verdict", &verdicts())
+        } else {
+            Vec::new()
+        },
         sorts: lines::choices(&ask, "sort", &sorts()),
         q: of("q"),
         client: of("client"),
@@ -202,6 +214,19 @@ async fn asked(ask: &Ask) -> Result<Asked> {
             None
         }
     };
+    let heard = match ask.query.get("verdict") {
+        None => None,
+        Some(written) => {
+            let heard = heard(written);
+            if heard.is_none() {
+                unknown.push(text!(
+                    "There is no such verdict: {written}",
+                    "Il n’y a pas de verdict de ce nom : {written}"
+                ));
+            }
+            heard
+        }
+    };
     let client = match ask.query.get("client") {
         None => None,
         Some(NO_CLIENT) => Some(OfClient::None),
@@ -242,6 +267,7 @@ async fn asked(ask: &Ask) -> Result<Asked> {
             tag,
             recipient,
             reach,
+            heard,
         },
         order,
         unknown,
@@ -275,6 +301,35 @@ fn standing(written: &str) -> Option<Standing> {
         "all" => Standing::All,
         _ => return None,
     })
+}
+
+fn heard(written: &str) -> Option<Heard> {
+    Some(match written {
+        "works" => Heard::Works,
+        "refused" => Heard::Refused,
+        "outlives" => Heard::Outlives,
+        "hindered" => Heard::Hindered,
+        word => Heard::Is(Verdict::from_word(word).filter(|v| v.bearing() != Bearing::Nothing)?),
+    })
+}
+
+fn verdicts() -> Vec<(&'static str, Text)> {
+    let mut choices = vec![
+        ("", text!("anything", "n’importe quoi")),
+        ("works", text!("it works", "il fonctionne")),
+        ("refused", text!("it is refused", "il est refusé")),
+        (
+            "outlives",
+            text!("it works past its date", "il fonctionne après sa date"),
+        ),
+        (
+            "hindered",
+            text!("it cannot be asked", "il ne peut être interrogé"),
+        ),
+    ];
+    let dead = Verdict::ALL.iter().filter(|v| v.bearing() == Bearing::Dead);
+    choices.extend(dead.map(|v| (v.word(), words::heard::verdict(*v))));
+    choices
 }
 
 fn states() -> Vec<(&'static str, Text)> {

@@ -3,6 +3,7 @@
 //! Labels are ids of tokens, keys of clients and words of ours. An id or a key that holds an
 //! address is not shown as it is. What is not known has no sample: a zero would be a claim.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,7 +20,9 @@ use crate::domain::standing::Filing;
 use crate::health::{Checkup, Ill};
 use crate::meter::{Attempt, Meter};
 use crate::store::gauge::{Ending, Gauge, Placed, Told};
+use crate::store::heard::Heard;
 use crate::store::outbox::MailState;
+use crate::store::probe::Service;
 use crate::web::metrics::families::Families;
 
 /// What the record says.
@@ -27,6 +30,8 @@ use crate::web::metrics::families::Families;
 pub(super) struct Record {
     pub(super) gauge: Gauge,
     pub(super) notices: Vec<Told>,
+    pub(super) service: Service,
+    pub(super) heard: Vec<Heard>,
 }
 
 /// Everything that is shown.
@@ -70,6 +75,7 @@ impl Collector for Measured {
             self.outbox(&record.gauge, &mut families)?;
             told(&record.notices, &mut families)?;
             self.tokens(&record.gauge, &mut families)?;
+            self.api(record, &mut families)?;
         }
         self.delivery(&mut families)
     }
@@ -222,6 +228,93 @@ impl Measured {
         )
     }
 
+    /// What API Entreprise says; nothing where it was never asked.
+    fn api(&self, record: &Record, families: &mut Families<'_>) -> fmt::Result {
+        let Record { service, heard, .. } = record;
+        if heard.is_empty() && *service == Service::default() {
+            return Ok(());
+        }
+        families.one(
+            "jetond_api_up",
+            "Whether no incident of API Entreprise, or on the way to it, is known",
+            i64::from(service.incident.is_none()),
+        )?;
+        families.instant(
+            "jetond_api_last_heard",
+            "When API Entreprise last gave an answer that says something",
+            service.seen_at,
+        )?;
+        families.instant(
+            "jetond_api_not_before",
+            "Until when API Entreprise asks for patience",
+            service.not_before.filter(|at| *at > self.now),
+        )?;
+        let count = |of: fn(&Heard) -> bool| number(heard.iter().filter(|h| of(h)).count());
+        families.one(
+            "jetond_tokens_refused",
+            "Watched tokens that API Entreprise refuses, by two agreeing answers",
+            count(|h| h.probed.death().is_some()),
+        )?;
+        families.one(
+            "jetond_tokens_unaskable",
+            "Watched tokens whose secret cannot be used",
+            count(|h| h.probed.hindrance.is_some()),
+        )?;
+        // Those that have a series by their end have these too, and no others.
+        let by_row: HashMap<i64, &Heard> = heard.iter().map(|h| (h.no, h)).collect();
+        let endings = record.gauge.endings.iter();
+        let shown: Vec<(&Ending, &Heard)> = endings
+            .filter_map(|e| Some((e, *by_row.get(&e.no)?)))
+            .collect();
+        let each = |(e, h): &(&Ending, &Heard)| (Labels::of(e), h.probed.known.clone());
+        families.gauges(
+            "jetond_token_verdict",
+            "What API Entreprise says of a watched token",
+            shown.iter().map(each).filter_map(|(labels, known)| {
+                let verdict = known.belief?.verdict.word();
+                Some((Judged { labels, verdict }, 1))
+            }),
+        )?;
+        families.seconds(
+            "jetond_token_last_probe_timestamp",
+            "When API Entreprise was last asked about a token",
+            shown
+                .iter()
+                .map(each)
+                .filter_map(|(labels, known)| Some((labels, known.asked_at?.timestamp()))),
+        )?;
+        families.seconds(
+            "jetond_token_last_verdict_timestamp",
+            "When API Entreprise last said what is believed of a token",
+            shown
+                .iter()
+                .map(each)
+                .filter_map(|(labels, known)| Some((labels, known.belief?.at.timestamp()))),
+        )?;
+        // One that was reset since it was seen is not known any more.
+        let volumes = || {
+            shown.iter().map(each).filter_map(|(labels, known)| {
+                let volume = known.volume.filter(|v| self.now < v.resets)?;
+                Some((labels, volume))
+            })
+        };
+        families.gauges(
+            "jetond_token_volume_limit",
+            "Calls that a token is allowed until its volume is reset",
+            volumes().map(|(labels, v)| (labels, i64::from(v.limit))),
+        )?;
+        families.gauges(
+            "jetond_token_volume_remaining",
+            "Calls that are left of it",
+            volumes().map(|(labels, v)| (labels, i64::from(v.remaining))),
+        )?;
+        families.seconds(
+            "jetond_token_volume_reset_timestamp",
+            "When it is reset",
+            volumes().map(|(labels, v)| (labels, v.resets.timestamp())),
+        )
+    }
+
     fn delivery(&self, families: &mut Families<'_>) -> fmt::Result {
         families.counters(
             "jetond_delivery_attempts",
@@ -284,6 +377,25 @@ impl EncodeLabelSet for Labels {
     ) -> fmt::Result {
         let mut labels = vec![("token", self.token.as_str())];
         labels.extend(self.client.as_deref().map(|client| ("client", client)));
+        labels.encode(encoder)
+    }
+}
+
+/// The labels of a token with what is said of it.
+struct Judged {
+    labels: Labels,
+    verdict: &'static str,
+}
+
+impl EncodeLabelSet for Judged {
+    fn encode(
+        &self,
+        encoder: &mut prometheus_client::encoding::LabelSetEncoder<'_>,
+    ) -> fmt::Result {
+        let mut labels = vec![("token", self.labels.token.as_str())];
+        let client = self.labels.client.as_deref();
+        labels.extend(client.map(|client| ("client", client)));
+        labels.push(("verdict", self.verdict));
         labels.encode(encoder)
     }
 }

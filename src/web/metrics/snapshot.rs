@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::standing::Horizon;
 use crate::store::StoreError;
-use crate::store::gauge::{Gauge, Told};
+use crate::store::gauge::Told;
 use crate::web::Site;
 use crate::web::metrics::classic::classic;
 use crate::web::metrics::exposition::{Measured, Record, open_metrics};
@@ -87,7 +87,7 @@ impl Snapshot {
 impl State {
     async fn make(&mut self, site: &Arc<Site>, now: DateTime<Utc>) -> Exposition {
         let record = match self.read(site, now).await {
-            Ok((gauge, notices)) => Some(Record { gauge, notices }),
+            Ok(record) => Some(record),
             // What is measured elsewhere is told all the same: this is when it matters.
             Err(error) => {
                 tracing::debug!(%error, "monitoring could not read the record");
@@ -108,11 +108,7 @@ impl State {
         }
     }
 
-    async fn read(
-        &mut self,
-        site: &Arc<Site>,
-        now: DateTime<Utc>,
-    ) -> Result<(Gauge, Vec<Told>), StoreError> {
+    async fn read(&mut self, site: &Arc<Site>, now: DateTime<Utc>) -> Result<Record, StoreError> {
         let most = if site.metrics.tokens {
             site.metrics.max_tokens
         } else {
@@ -120,10 +116,26 @@ impl State {
         };
         let horizon = Horizon::at(&site.desk.calendar, now);
         let gauge = site.reader.gauge(&horizon, most).await?;
+        let service = site.reader.service().await?;
+        let heard = site.reader.heard().await?;
+        let notices = self.notices(site, now).await?;
+        Ok(Record {
+            gauge,
+            notices,
+            service,
+            heard,
+        })
+    }
+
+    async fn notices(
+        &mut self,
+        site: &Arc<Site>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Told>, StoreError> {
         if let Some(kept) = &self.notices
             && kept.serves(site, now, NOTICES_KEPT)
         {
-            return Ok((gauge, kept.what.clone()));
+            return Ok(kept.what.clone());
         }
         let began = Instant::now();
         let notices = site.reader.notices_by_stage().await?;
@@ -133,6 +145,6 @@ impl State {
             at: now,
             cost: began.elapsed(),
         });
-        Ok((gauge, notices))
+        Ok(notices)
     }
 }

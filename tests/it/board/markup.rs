@@ -9,7 +9,7 @@ use html5ever::{ParseOpts, parse_document};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 
 /// A page that was read.
-pub(super) struct Page {
+pub(crate) struct Page {
     dom: RcDom,
 }
 
@@ -29,7 +29,7 @@ impl Element {
 }
 
 impl Page {
-    pub(super) fn read(html: &str) -> Self {
+    pub(crate) fn read(html: &str) -> Self {
         let options = ParseOpts {
             tree_builder: html5ever::tree_builder::TreeBuilderOpts {
                 exact_errors: true,
@@ -65,7 +65,7 @@ impl Page {
     }
 
     /// What is wrong with it.
-    pub(super) fn faults(&self) -> Vec<String> {
+    pub(crate) fn faults(&self) -> Vec<String> {
         let errors = self.dom.errors.borrow();
         let mut faults: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let elements = self.elements();

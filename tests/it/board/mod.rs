@@ -6,5 +6,5 @@ mod catalogue;
 mod house;
 mod large;
 mod mails;
-mod markup;
+pub(crate) mod markup;
 mod operator;

@@ -5,4 +5,5 @@ mod check;
 mod explain_code;
 mod notes;
 mod settings;
+mod shown;
 mod verdict;

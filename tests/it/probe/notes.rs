@@ -94,7 +94,7 @@ fn of(kind: &str, people: &[&str]) -> Vec<(String, String)> {
 }
 
 /// The mails taken by the server: address, subject and text.
-fn taken(server: &SmtpServer) -> Vec<String> {
+pub(super) fn taken(server: &SmtpServer) -> Vec<String> {
     server
         .accepted()
         .iter()

@@ -83,6 +83,18 @@ pub(super) fn block(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Stri
             |(since, why)| format!("failing since {}: {why}", moment(*since)),
         ),
     );
+    if known.has_asked() {
+        let service = &known.service;
+        let incident = service.incident.as_ref();
+        line(
+            "api",
+            &incident.map_or_else(
+                || format!("no incident, heard {}", known_at(service.seen_at)),
+                |(word, since)| format!("{word} since {}", moment(*since)),
+            ),
+        );
+        line("asked about", &known.heard.len().to_string());
+    }
     let vitals = checkup.and_then(|c| c.vitals.as_ref());
     line(
         "uncovered",

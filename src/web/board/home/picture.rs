@@ -8,7 +8,9 @@ use tokio::sync::Mutex;
 
 use crate::store::board::home::{Among, Change, Spoken};
 use crate::store::error::Result;
+use crate::store::heard::Heard;
 use crate::store::outbox::MailState;
+use crate::store::probe::Service;
 use crate::store::record::Token;
 use crate::store::unreachable::Unreachable;
 use crate::web::Site;
@@ -30,6 +32,9 @@ pub(in crate::web::board) struct Picture {
     pub(in crate::web::board) open: Vec<(MailState, u32)>,
     pub(in crate::web::board) given_up: Vec<(MailState, u32)>,
     pub(in crate::web::board) unreachable: Vec<Unreachable>,
+    /// What API Entreprise says of the watched tokens, and of itself.
+    pub(in crate::web::board) heard: Vec<Heard>,
+    pub(in crate::web::board) service: Service,
     /// The tokens that wait for a person, besides those of the timeline.
     pub(in crate::web::board) tokens: Vec<Token>,
 }
@@ -51,6 +56,8 @@ impl Picture {
             open: reader.open_mail_counts().await?,
             given_up: reader.given_up().await?,
             unreachable: reader.unreachable(now).await?,
+            heard: reader.heard().await?,
+            service: reader.service().await?,
             tokens: reader.tokens_among(&named).await?,
             standing,
             spoken,

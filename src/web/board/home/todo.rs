@@ -10,8 +10,10 @@ use crate::domain::calendar::Calendar;
 use crate::domain::language::{Lang, Text, counted, text};
 use crate::domain::lifecycle::Silence;
 use crate::domain::timekeeping::Hold;
+use crate::domain::verdict::Verdict;
 use crate::health::{Checkup, Ill};
 use crate::store::board::home::Spoken;
+use crate::store::heard::Heard;
 use crate::store::outbox::MailState;
 use crate::store::record::Token;
 use crate::web::board::Ask;
@@ -19,7 +21,7 @@ use crate::web::board::home::picture::Picture;
 use crate::web::board::home::standing::{Group, Standing};
 use crate::web::board::lines::segment;
 use crate::web::board::phrases::left;
-use crate::words::when;
+use crate::words::{self, when};
 
 /// Of each kind at most so many are named.
 const NAMED: usize = 5;
@@ -85,11 +87,14 @@ pub(in crate::web::board) fn items(
         lang,
         now,
     };
-    let mut items = list.tokens();
+    let mut items = list.refused();
+    items.extend(list.tokens());
+    items.extend(list.outliving());
     items.extend(list.declared());
     items.extend(list.unanswered());
     items.extend(list.mails());
     items.extend(list.people());
+    items.extend(list.api());
     items.extend(checkup.into_iter().flat_map(|c| ills(&c.ills, lang, now)));
     items
 }
@@ -217,6 +222,86 @@ impl List<'_> {
         };
         let level = if days <= 1 { "bad" } else { "warn" };
         self.about(token, level, &said.with(&left(days)), "")
+    }
+
+    fn heard(&self, h: &Heard, level: &'static str, said: &Text, part: &str) -> Item {
+        Item {
+            level,
+            name: Some(h.name.clone()),
+            said: said.in_lang(self.lang).to_owned(),
+            path: format!("tokens/{}{part}", segment(&h.probed.id)),
+            link: None,
+        }
+    }
+
+    /// Tokens that the API refuses.
+    fn refused(&self) -> Vec<Item> {
+        let heard = self.picture.heard.iter();
+        heard
+            .filter_map(|h| Some((h, h.probed.death()?)))
+            // One that its own date has ended is told of by its date.
+            .filter(|(h, death)| death.verdict != Verdict::Expired || self.now <= h.expires)
+            .take(NAMED)
+            .map(|(h, death)| {
+                let since = when::minute(death.since, self.calendar);
+                let said = text!(
+                    "API Entreprise refuses it since {since} – {{}}: see on the dashboard of the API what became of it",
+                    "API Entreprise le refuse depuis le {since} – {{}} : voir sur le tableau de bord de l’API ce qu’il est devenu"
+                );
+                let said = said.with(&words::heard::verdict(death.verdict));
+                self.heard(h, "bad", &said, "")
+            })
+            .collect()
+    }
+
+    /// Tokens that work although their date has passed.
+    fn outliving(&self) -> Vec<Item> {
+        let heard = self.picture.heard.iter();
+        heard
+            .filter(|h| h.probed.outlives(h.expires))
+            .take(NAMED)
+            .map(|h| {
+                let said = text!(
+                    "works past its date by the API: give its new date",
+                    "fonctionne après sa date d’après l’API : donner sa nouvelle date"
+                );
+                self.heard(h, "warn", &said, self.confirm)
+            })
+            .collect()
+    }
+
+    /// What is wrong with the API, with a volume, and with the secrets.
+    fn api(&self) -> Vec<Item> {
+        let mut items = Vec::new();
+        if let Some(said) = words::heard::incident(&self.picture.service, self.calendar) {
+            items.push(Item {
+                level: "note",
+                name: Some("API Entreprise".to_owned()),
+                said: said.in_lang(self.lang).to_owned(),
+                path: "health".to_owned(),
+                link: None,
+            });
+        }
+        for h in &self.picture.heard {
+            let near = h
+                .probed
+                .known
+                .volume
+                .filter(|v| v.is_near_its_end(self.now));
+            if let Some(volume) = near {
+                let said = words::heard::volume(volume, self.calendar, self.now);
+                items.push(self.heard(h, "warn", &said, ""));
+            }
+            if h.probed.hindrance.is_some() {
+                let said = text!(
+                    "API Entreprise cannot be asked about it: see why",
+                    "API Entreprise ne peut être interrogée à son sujet : voir pourquoi"
+                );
+                items.push(self.heard(h, "warn", &said, ""));
+            }
+        }
+        items.truncate(2 * NAMED);
+        items
     }
 
     /// Renewals that a recipient declared and nobody has confirmed.

@@ -1,0 +1,193 @@
+//! What API Entreprise says of a token, and of itself, in few words: for lists, pages and
+//! `status`. What each case means, and what to do about it, is said by `domain::verdict`.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::calendar::Calendar;
+use crate::domain::language::{Text, text};
+use crate::domain::verdict::{Bearing, Verdict, Volume};
+use crate::store::probe::{Probed, Service};
+use crate::words::when::{day, minute};
+
+/// A verdict, as a list says it.
+pub(crate) fn verdict(verdict: Verdict) -> Text {
+    match verdict {
+        Verdict::Alive | Verdict::BadRequest => text!("works", "fonctionne"),
+        Verdict::ScopeMissing => text!("works, a right is missing", "fonctionne, droit manquant"),
+        Verdict::AddressNotAllowed => text!(
+            "works, but not from here",
+            "fonctionne, mais pas depuis cette adresse"
+        ),
+        Verdict::OverVolume => text!("works, volume used up", "fonctionne, volume épuisé"),
+        Verdict::Expired => text!("refused: expired", "refusé : expiré"),
+        Verdict::Revoked => text!("refused: withdrawn", "refusé : révoqué"),
+        Verdict::Unknown => text!("refused: unknown", "refusé : inconnu"),
+        Verdict::ProviderDown => text!("a provider is down", "un fournisseur est en panne"),
+        Verdict::ServiceDown => text!("the API is down", "l’API est en panne"),
+        Verdict::NoAnswer => text!("no answer", "pas de réponse"),
+        Verdict::NotUnderstood => text!("not understood", "réponse incomprise"),
+    }
+}
+
+/// How a verdict looks: `good`, `warn`, `bad`, or nothing.
+pub(crate) fn tone(verdict: Verdict) -> &'static str {
+    match verdict.bearing() {
+        Bearing::Dead => "bad",
+        Bearing::Lives if matches!(verdict, Verdict::Alive | Verdict::BadRequest) => "good",
+        Bearing::Lives => "warn",
+        Bearing::Nothing => "",
+    }
+}
+
+/// What is believed of a token, with the day of the last answer that says so.
+pub(crate) fn in_short(probed: &Probed, calendar: &Calendar) -> Text {
+    match (&probed.known.belief, &probed.hindrance) {
+        (Some(belief), _) => {
+            let on = day(belief.at, calendar);
+            text!("{{}} ({on})", "{{}} ({on})").with(&verdict(belief.verdict))
+        }
+        (None, Some(_)) => text!("cannot be asked", "ne peut être interrogé"),
+        (None, None) => text!("not known yet", "pas encore connu"),
+    }
+}
+
+/// Data, in both languages as it is.
+fn data(value: &str) -> Text {
+    Text {
+        en: value.to_owned(),
+        fr: value.to_owned(),
+    }
+}
+
+/// All that is on record of a token, as names and values.
+pub(crate) fn facts(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) -> Vec<(Text, Text)> {
+    let mut facts = Vec::new();
+    let known = &probed.known;
+    let believed = match known.belief {
+        None => text!("not known yet", "pas encore connu"),
+        Some(belief) => {
+            let since = minute(belief.since, calendar);
+            text!("{{}}, since {since}", "{{}}, depuis le {since}").with(&verdict(belief.verdict))
+        }
+    };
+    facts.push((text!("API says", "l’API dit"), believed));
+    if let Some((suspected, at)) = known.suspicion {
+        let at = minute(at, calendar);
+        let said = text!(
+            "{{}}, heard once on {at}; the next answer confirms it or not",
+            "{{}}, entendu une fois le {at} ; la prochaine réponse le confirmera ou non"
+        );
+        facts.push((
+            text!("suspected", "soupçon"),
+            said.with(&verdict(suspected)),
+        ));
+    }
+    if let Some(why) = &probed.hindrance {
+        let label = text!("cannot be asked", "non interrogeable");
+        facts.push((label, data(why)));
+    }
+    if let Some(at) = known.asked_at {
+        let at = minute(at, calendar);
+        facts.push((text!("last asked", "interrogée le"), text!("{at}", "{at}")));
+    }
+    if let Some(last) = &probed.last {
+        let at = minute(last.at, calendar);
+        let status = last.status.map_or_else(
+            || text!("no answer", "pas de réponse"),
+            |status| text!("{status}", "{status}"),
+        );
+        let codes = if last.codes.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", last.codes.join(", "))
+        };
+        facts.push((
+            text!("last answer", "dernière réponse"),
+            text!("{{}}{codes}, {{}}, {at}", "{{}}{codes}, {{}}, {at}")
+                .with(&status)
+                .with(&verdict(last.case.verdict())),
+        ));
+        if !last.said.is_empty() {
+            facts.push((text!("it said", "elle a dit"), data(&last.said)));
+        }
+    }
+    if let Some(scopes) = &known.scopes {
+        let scopes = scopes.join(", ");
+        facts.push((
+            text!("rights by the API", "droits selon l’API"),
+            data(&scopes),
+        ));
+    }
+    if let Some(of) = known.volume {
+        facts.push((text!("volume", "volume"), volume(of, calendar, now)));
+    }
+    facts
+}
+
+/// How much of a volume is left, and until when.
+pub(crate) fn volume(of: Volume, calendar: &Calendar, now: DateTime<Utc>) -> Text {
+    let Volume {
+        limit,
+        remaining,
+        resets,
+    } = of;
+    let at = minute(resets, calendar);
+    if now >= resets {
+        return text!(
+            "{limit} calls in all; counted anew since {at}",
+            "{limit} appels en tout ; décompte repris le {at}"
+        );
+    }
+    let said = text!(
+        "{remaining} of {limit} calls left until {at}",
+        "{remaining} appels sur {limit} restants jusqu’au {at}"
+    );
+    if of.is_near_its_end(now) {
+        return text!("{{}}: near its end", "{{}} : presque épuisé").with(&said);
+    }
+    said
+}
+
+/// What is wrong with the service, where anything is known to be.
+pub(crate) fn incident(service: &Service, calendar: &Calendar) -> Option<Text> {
+    let (word, since) = service.incident.as_ref()?;
+    let since = minute(*since, calendar);
+    Some(match word.as_str() {
+        "provider" => text!(
+            "incident at a provider of data since {since}",
+            "incident chez un fournisseur de données depuis le {since}"
+        ),
+        "service" => text!(
+            "API Entreprise is down since {since}",
+            "API Entreprise en panne depuis le {since}"
+        ),
+        "our_side" => text!(
+            "not reached since {since}: the fault seems to be on our side",
+            "injoignable depuis le {since} : le problème semble être de notre côté"
+        ),
+        word => text!(
+            "incident since {since} ({word})",
+            "incident depuis le {since} ({word})"
+        ),
+    })
+}
+
+/// How the service is.
+pub(crate) fn service(of: &Service, calendar: &Calendar, now: DateTime<Utc>) -> Text {
+    let mut said = incident(of, calendar).unwrap_or_else(|| match of.seen_at {
+        None => text!("not heard of yet", "pas encore entendue"),
+        Some(at) => {
+            let at = minute(at, calendar);
+            text!("answers, heard on {at}", "répond, entendue le {at}")
+        }
+    });
+    if let Some(until) = of.not_before.filter(|at| *at > now) {
+        let until = minute(until, calendar);
+        said = text!(
+            "{{}}; it asks for patience until {until}",
+            "{{}} ; elle demande d’attendre jusqu’au {until}"
+        )
+        .with(&said);
+    }
+    said
+}
