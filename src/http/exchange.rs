@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONNECTION, HOST, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -25,6 +25,13 @@ use super::{Answer, Fault, Request, Roots};
 
 /// The head of an answer is no longer than this, in bytes; hyper takes no smaller limit.
 const HEAD_LIMIT: usize = 8192;
+
+/// How much may be asked (draft-ietf-httpapi-ratelimit-headers, before its version 07).
+const RATE_LIMIT: [HeaderName; 3] = [
+    HeaderName::from_static("ratelimit-limit"),
+    HeaderName::from_static("ratelimit-remaining"),
+    HeaderName::from_static("ratelimit-reset"),
+];
 
 /// For the body, once the head is there.
 const BODY: Duration = Duration::from_secs(5);
@@ -103,14 +110,15 @@ pub(super) async fn run(
     asked.store(true, Ordering::Relaxed);
     let exchange = async {
         let answer = sender.send_request(written).await.map_err(|e| broken(&e))?;
-        let retry_after = answer.headers().get(RETRY_AFTER);
-        let retry_after = retry_after
-            .and_then(|v| v.to_str().ok())
-            .map(|v| v.trim().to_owned());
+        let said = |name: &HeaderName| {
+            let value = answer.headers().get(name)?.to_str().ok()?;
+            Some(value.trim().to_owned())
+        };
         let status = answer.status();
         Ok(Answer {
             status,
-            retry_after,
+            retry_after: said(&RETRY_AFTER),
+            rate_limit: RATE_LIMIT.each_ref().map(said),
             body: read(answer.into_body(), ends.min(Instant::now() + BODY), keep).await,
         })
     };

@@ -53,6 +53,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// `Retry-After`, as it was written.
     pub retry_after: Option<String>,
+    /// `RateLimit-Limit`, `-Remaining` and `-Reset`, as they were written.
+    pub rate_limit: [Option<String>; 3],
     /// The beginning of the body, as much as the client keeps.
     pub body: Vec<u8>,
 }

@@ -356,6 +356,7 @@ mod tests {
         Answer {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: retry_after.map(str::to_owned),
+            rate_limit: [None, None, None],
             body: body.as_bytes().to_vec(),
         }
     }

@@ -111,7 +111,7 @@ pub fn read(written: &str) -> Result<Claims, NoToken> {
 }
 
 /// The text without what people copy with it.
-fn bare(written: &str) -> &str {
+pub fn bare(written: &str) -> &str {
     let around = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';');
     let text = written.trim_start_matches('\u{feff}').trim_matches(around);
     let text = match text.split_once(char::is_whitespace) {

@@ -77,35 +77,29 @@ const PROBED: &str = "SELECT t.id, b.asked_at, b.verdict, b.verdict_since, b.ver
      b.scopes, b.volume_limit, b.volume_remaining, b.volume_resets, b.answered_at, b.answer_case, b.status, b.codes, \
      b.said, b.hindrance";
 
+const SERVICE: &str =
+    "SELECT not_before, incident, since, seen_at, failures, said FROM service WHERE one = 1";
+
+/// The active tokens that this condition finds in a list of values `j`.
+fn watched_by(condition: &str) -> String {
+    format!(
+        "{PROBED}, t.no, t.jti, p.expires, max(p.opened_at, p.dated_at, t.state_at) \
+         FROM json_each($1) j CROSS JOIN token t ON {condition} AND t.state = 'active' \
+         CROSS JOIN period p ON p.token = t.no AND p.no = t.period LEFT JOIN probe b ON b.token = t.no ORDER BY t.no"
+    )
+}
+
 impl Store {
     /// The active tokens among these ids, with what is known of them.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn watched(&self, ids: &[&str]) -> Result<Vec<Watched>> {
-        let sql = sqlx::AssertSqlSafe(format!(
-            "{PROBED}, t.no, t.jti, p.expires, max(p.opened_at, p.dated_at, t.state_at) \
-             FROM json_each($1) j CROSS JOIN token t ON t.id = j.value AND t.state = 'active' \
-             CROSS JOIN period p ON p.token = t.no AND p.no = t.period LEFT JOIN probe b ON b.token = t.no ORDER BY t.no"
-        ));
-        let rows = sqlx::query(sql)
+        let rows = sqlx::query(sqlx::AssertSqlSafe(watched_by("t.id = j.value")))
             .bind(json(ids))
             .fetch_all(&self.pool)
             .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Watched {
-                    no: r.try_get(17)?,
-                    id: r.try_get(0)?,
-                    jti: r.try_get(18)?,
-                    dates: Dates {
-                        expires: instant(r.try_get(19)?),
-                        changed_at: instant(r.try_get(20)?),
-                    },
-                    known: known(r)?,
-                })
-            })
-            .collect()
+        rows.iter().map(watched).collect()
     }
 
     /// What is on record of the answers about a token; `None`: it was never asked about.
@@ -163,29 +157,35 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn service(&self) -> Result<Service> {
-        let row = sqlx::query(
-            "SELECT not_before, incident, since, seen_at, failures, said FROM service WHERE one = 1",
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        let Some(r) = row else {
-            return Ok(Service::default());
-        };
-        let at = |i: usize| -> Result<Option<DateTime<Utc>>> {
-            Ok(r.try_get::<Option<i64>, _>(i)?.map(instant))
-        };
-        let incident: Option<String> = r.try_get(1)?;
-        Ok(Service {
-            not_before: at(0)?,
-            incident: incident.zip(at(2)?),
-            seen_at: at(3)?,
-            failures: count(r.try_get(4)?),
-            said: r.try_get(5)?,
-        })
+        let row = sqlx::query(SERVICE).fetch_optional(&self.pool).await?;
+        row.as_ref().map_or(Ok(Service::default()), service)
     }
 }
 
 impl Tx {
+    /// A token as it is at this moment; `None`: it is not watched any more.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn watched_now(&mut self, token: i64) -> Result<Option<Watched>> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(watched_by("t.no = j.value")))
+            .bind(json(&[token]))
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        row.as_ref().map(watched).transpose()
+    }
+
+    /// What is on record of the service at this moment.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn service_now(&mut self) -> Result<Service> {
+        let row = sqlx::query(SERVICE)
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        row.as_ref().map_or(Ok(Service::default()), service)
+    }
+
     /// Writes down an answer about a token, and what is known since.
     ///
     /// # Errors
@@ -268,6 +268,33 @@ impl Tx {
     pub async fn put_notes(&mut self, notes: &[NewNote], now: DateTime<Utc>) -> Result<()> {
         self.settle(&[], notes, now).await
     }
+}
+
+fn watched(r: &SqliteRow) -> Result<Watched> {
+    Ok(Watched {
+        no: r.try_get(17)?,
+        id: r.try_get(0)?,
+        jti: r.try_get(18)?,
+        dates: Dates {
+            expires: instant(r.try_get(19)?),
+            changed_at: instant(r.try_get(20)?),
+        },
+        known: known(r)?,
+    })
+}
+
+fn service(r: &SqliteRow) -> Result<Service> {
+    let at = |i: usize| -> Result<Option<DateTime<Utc>>> {
+        Ok(r.try_get::<Option<i64>, _>(i)?.map(instant))
+    };
+    let incident: Option<String> = r.try_get(1)?;
+    Ok(Service {
+        not_before: at(0)?,
+        incident: incident.zip(at(2)?),
+        seen_at: at(3)?,
+        failures: count(r.try_get(4)?),
+        said: r.try_get(5)?,
+    })
 }
 
 fn probed(r: &SqliteRow) -> Result<Probed> {

@@ -208,7 +208,7 @@ async fn talk(
     let _gone = reply(&mut stream, &does, event).await;
 }
 
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Told> {
+pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Told> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {

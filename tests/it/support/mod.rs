@@ -1,5 +1,6 @@
 //! What tests stand on: the program itself, and servers that do what they are told.
 
+pub(crate) mod api_server;
 pub(crate) mod awaited;
 pub(crate) mod browser;
 pub(crate) mod channel_server;

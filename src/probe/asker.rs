@@ -1,0 +1,430 @@
+//! One step: the tokens that are due are asked one after the other, a few at a time.
+//!
+//! A call is on record before it leaves, and its answer, what is believed since and the notes
+//! about it in one transaction after it. Nothing of the store is held over the network.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroize as _;
+
+use crate::config::{Probe, SecretSource};
+use crate::delivery::desk::Desk;
+use crate::domain::language::Text;
+use crate::domain::probing::{Consequence, Known, follow, next_ask};
+use crate::domain::verdict::{self, Bearing, Reading};
+use crate::http::{Answer, Fault};
+use crate::probe::read::{Written, read, unanswered};
+use crate::probe::service::{self, Ping};
+use crate::probe::wire::{Ways, Wire};
+use crate::probe::{secret, wire};
+use crate::store::error::{Result, StoreError};
+use crate::store::probe::{Service, Watched};
+use crate::store::settle::NewNote;
+use crate::store::{Store, Tx};
+
+/// Tokens that one step asks about.
+const AT_MOST: u32 = 4;
+
+/// A token whose secret cannot be used is looked at again after this.
+const MENDED: chrono::Duration = chrono::Duration::minutes(15);
+
+/// After SIGTERM an answer is waited for this long.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Tries to write an outcome, and of a person's call to begin.
+const TRIES: u32 = 3;
+
+/// Asks about the tokens of a configuration. What it knows is in the store.
+#[derive(Debug)]
+pub struct Asker {
+    store: Store,
+    desk: Desk,
+    probe: Probe,
+    wire: Wire,
+    stopping: CancellationToken,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Tokens that were asked about.
+    pub calls: u32,
+    /// Pings that were asked, without a token.
+    pub pings: u32,
+    /// When to come again; `None`: nothing is ever asked.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// What came of asking about one token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// The call was made.
+    Heard(Box<Heard>),
+    /// Nothing is asked of the service before.
+    Rests(DateTime<Utc>),
+    /// Its secret cannot be used, and this is why.
+    Hindered(Text),
+    /// No secret is given for it.
+    NoSecret,
+    /// It is not watched.
+    NotWatched,
+    /// Another process asks about it at this moment.
+    Elsewhere,
+    /// The program ends before an answer came.
+    Stopped,
+}
+
+/// What was heard of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What the answer says.
+    pub reading: Reading,
+    /// What is known since; `None`: its record changed meanwhile, and the answer is of no use.
+    pub known: Option<Known>,
+    /// What is known of the service since.
+    pub service: Service,
+    /// Whether a ping was asked.
+    pinged: bool,
+}
+
+impl Asker {
+    /// An asker of this configuration. Its desk says how its notes are written.
+    pub fn new(probe: Probe, store: Store, desk: Desk, stopping: CancellationToken) -> Self {
+        Self::by(Ways::default(), probe, store, desk, stopping)
+    }
+
+    /// As [`Asker::new`], by other ways to the API.
+    pub fn by(
+        ways: wire::Ways,
+        probe: Probe,
+        store: Store,
+        desk: Desk,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            wire: Wire::new(&probe, ways),
+            store,
+            desk,
+            probe,
+            stopping,
+        }
+    }
+
+    /// Whether there is nothing to ask about.
+    pub fn is_empty(&self) -> bool {
+        self.probe.secrets.is_empty()
+    }
+
+    /// Asks about what is due at `now`, a few tokens at most, one after the other, and says when
+    /// to come again. Where nothing is due and an incident stands that a ping can end, that is
+    /// asked instead.
+    ///
+    /// # Errors
+    /// When the store fails; no call leaves without its commit.
+    pub async fn step(&self, now: DateTime<Utc>) -> Result<Asked> {
+        let mut asked = Asked::default();
+        if self.is_empty() {
+            return Ok(asked);
+        }
+        let started = Instant::now();
+        let present = || now + seconds_of(started.elapsed());
+        let ids: Vec<&str> = self.probe.secrets.iter().map(|(t, _)| t.as_str()).collect();
+        let watched = self.store.watched(&ids).await?;
+        let mut queue: Vec<_> = watched.iter().map(|t| (self.due_at(t, now), t)).collect();
+        queue.sort_by_key(|(at, token)| (*at, token.no));
+        let mut again: Vec<DateTime<Utc>> = Vec::new();
+        let mut rests = None;
+        for (at, token) in queue {
+            let now = present();
+            if at > now {
+                again.push(at);
+                continue;
+            }
+            if asked.calls == AT_MOST || rests.is_some() || self.stopping.is_cancelled() {
+                again.push(now);
+                continue;
+            }
+            match self.ask(token, now).await? {
+                Told::Heard(heard) => {
+                    asked.calls += 1;
+                    asked.pings += u32::from(heard.pinged);
+                    rests = heard.service.not_before;
+                    let known = heard.known.as_ref().unwrap_or(&token.known);
+                    let known = Known {
+                        asked_at: Some(now),
+                        ..known.clone()
+                    };
+                    again.push(self.due_after(&known, token, heard.at));
+                }
+                Told::Rests(until) => {
+                    rests = Some(until);
+                    again.push(until);
+                }
+                Told::Hindered(_) => again.push(now + MENDED),
+                Told::Elsewhere => again.push(now),
+                Told::Stopped | Told::NoSecret | Told::NotWatched => {}
+            }
+        }
+        if asked.calls == 0
+            && let Some(until) = self.look_whether_it_is_over(present(), &mut asked).await?
+        {
+            again.push(until);
+        }
+        let next = again.into_iter().min();
+        asked.next = next.map(|at| rests.map_or(at, |until| at.max(until)));
+        Ok(asked)
+    }
+
+    /// Asks about one token at a person's wish, whether or not it is due. It counts as the day's
+    /// call.
+    ///
+    /// # Errors
+    /// As [`Asker::step`].
+    pub async fn ask_now(&self, id: &str, now: DateTime<Utc>) -> Result<Told> {
+        if self.source(id).is_none() {
+            return Ok(Told::NoSecret);
+        }
+        for _ in 0..TRIES {
+            let Some(token) = self.store.watched(&[id]).await?.pop() else {
+                return Ok(Told::NotWatched);
+            };
+            let told = self.ask(&token, now).await?;
+            if told != Told::Elsewhere {
+                return Ok(told);
+            }
+        }
+        Ok(Told::Elsewhere)
+    }
+
+    fn source(&self, id: &str) -> Option<&SecretSource> {
+        let mut secrets = self.probe.secrets.iter();
+        secrets
+            .find(|(token, _)| token.as_str() == id)
+            .map(|(_, source)| source)
+    }
+
+    fn due_at(&self, token: &Watched, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.due_after(&token.known, token, now)
+    }
+
+    fn due_after(&self, known: &Known, token: &Watched, now: DateTime<Utc>) -> DateTime<Utc> {
+        let moment = (self.probe.hour, moment_of(&token.id));
+        next_ask(known, token.dates, &self.desk.calendar, moment, now)
+    }
+
+    /// One call about a token, with everything that is written before and after it.
+    async fn ask(&self, token: &Watched, now: DateTime<Utc>) -> Result<Told> {
+        let service = self.store.service().await?;
+        if let Some(until) = service.not_before.filter(|at| *at > now) {
+            return Ok(Told::Rests(until));
+        }
+        let Some(source) = self.source(&token.id) else {
+            return Ok(Told::NoSecret);
+        };
+        let usable = match self.wire.refusal() {
+            Some(why) => Err(why),
+            None => secret::of(source, token.jti.as_deref()),
+        };
+        let jwt = match usable {
+            Ok(jwt) => jwt,
+            Err(why) => {
+                self.hinder(token, &why).await?;
+                return Ok(Told::Hindered(why));
+            }
+        };
+        let before = token.known.asked_at;
+        if !self.store.ask_begins(token.no, before, now).await? {
+            return Ok(Told::Elsewhere);
+        }
+        let started = Instant::now();
+        let present = || now + seconds_of(started.elapsed());
+        let answer = tokio::select! {
+            answer = self.wire.privileges(&jwt) => answer,
+            () = self.has_no_time() => return Ok(Told::Stopped),
+        };
+        let reading = reading_of(answer, &jwt, present());
+        drop(jwt);
+        let is_silent = reading.case.verdict().bearing() == Bearing::Nothing;
+        let ping = if is_silent {
+            self.ping(present()).await
+        } else {
+            None
+        };
+        let heard = self.record(token, reading, ping, present()).await?;
+        let (case, status) = (heard.reading.case.word(), heard.reading.status);
+        if is_silent {
+            let said = &heard.reading.said;
+            let incident = heard.service.incident.as_ref().map(|(word, _)| word);
+            tracing::warn!(token = %token.id, case, status, %said, incident, "asked, and heard nothing of the token");
+        } else {
+            tracing::info!(token = %token.id, case, status, "asked");
+        }
+        Ok(Told::Heard(Box::new(heard)))
+    }
+
+    /// Why a token cannot be asked about is written down and said once.
+    async fn hinder(&self, token: &Watched, why: &Text) -> Result<()> {
+        let known = self.store.probed(&token.id).await?;
+        let words = why.in_lang(self.desk.language);
+        if known.and_then(|p| p.hindrance).as_deref() == Some(words) {
+            return Ok(());
+        }
+        tracing::warn!(token = %token.id, why = %why.en, "cannot be asked about");
+        let mut tx = self.store.begin().await?;
+        tx.put_hindrance(token.no, words).await?;
+        tx.commit().await
+    }
+
+    /// Asks how the source of data is; `None`: the program ends.
+    async fn ping(&self, now: DateTime<Utc>) -> Option<Ping> {
+        tokio::select! {
+            answer = self.wire.ping(&self.probe.ping) => Some(Ping::of(&answer, now)),
+            () = self.has_no_time() => None,
+        }
+    }
+
+    /// Where an incident stands that a ping can end, asks it; answers when that may be asked
+    /// again.
+    async fn look_whether_it_is_over(
+        &self,
+        now: DateTime<Utc>,
+        asked: &mut Asked,
+    ) -> Result<Option<DateTime<Utc>>> {
+        let service = self.store.service().await?;
+        if !service::may_end_by_ping(&service) || self.wire.refusal().is_some() {
+            return Ok(None);
+        }
+        if let Some(until) = service.not_before.filter(|at| *at > now) {
+            return Ok(Some(until));
+        }
+        let Some(ping) = self.ping(now).await else {
+            return Ok(None);
+        };
+        asked.pings += 1;
+        let mut tx = self.store.begin().await?;
+        let after = service::after_ping(&tx.service_now().await?, ping, now);
+        tx.put_service(&after).await?;
+        tx.commit().await?;
+        if after.incident.is_none() {
+            tracing::info!("the API answers again");
+        }
+        Ok(after.incident.and(after.not_before))
+    }
+
+    async fn has_no_time(&self) {
+        self.stopping.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    }
+
+    async fn record(
+        &self,
+        token: &Watched,
+        reading: Reading,
+        ping: Option<Ping>,
+        now: DateTime<Utc>,
+    ) -> Result<Heard> {
+        let mut tries = 1;
+        let (known, service) = loop {
+            match self.write(token, &reading, ping, now).await {
+                Err(StoreError::Busy) if tries < TRIES => tries += 1,
+                result => break result?,
+            }
+        };
+        Ok(Heard {
+            at: now,
+            reading,
+            known,
+            service,
+            pinged: ping.is_some(),
+        })
+    }
+
+    async fn write(
+        &self,
+        token: &Watched,
+        reading: &Reading,
+        ping: Option<Ping>,
+        now: DateTime<Utc>,
+    ) -> Result<(Option<Known>, Service)> {
+        let mut tx = self.store.begin().await?;
+        let service = service::after_call(&tx.service_now().await?, reading, ping, now);
+        tx.put_service(&service).await?;
+        // An answer is of the token as it was when it was asked about.
+        let current = tx.watched_now(token.no).await?;
+        let current = current.filter(|t| t.dates == token.dates);
+        let mut known = None;
+        if let Some(token) = current {
+            let (after, follows) = follow(&token.known, reading, token.dates.expires, now);
+            tx.put_answer(token.no, &after, reading, now).await?;
+            let notes = notes(&mut tx, &self.desk, token.no, &follows, reading, now).await?;
+            if !notes.is_empty() {
+                tx.put_notes(&notes, now).await?;
+            }
+            known = Some(after);
+        }
+        tx.commit().await?;
+        Ok((known, service))
+    }
+}
+
+/// The notes that consequences ask for.
+#[expect(
+    clippy::unused_async,
+    reason = "the notes themselves read the store; they come with the merge"
+)]
+async fn notes(
+    _tx: &mut Tx,
+    _desk: &Desk,
+    _token: i64,
+    _follows: &[Consequence],
+    _reading: &Reading,
+    _now: DateTime<Utc>,
+) -> Result<Vec<NewNote>> {
+    Ok(Vec::new())
+}
+
+/// What an answer says. No part of the token is in it, whatever the server repeats.
+fn reading_of(
+    answer: std::result::Result<Answer, Fault>,
+    jwt: &SecretString,
+    now: DateTime<Utc>,
+) -> Reading {
+    let mut reading = match answer {
+        Ok(mut answer) => {
+            let [limit, remaining, reset] = &answer.rate_limit;
+            let written = Written {
+                status: answer.status.as_u16(),
+                retry_after: answer.retry_after.as_deref(),
+                rate_limit: [limit.as_deref(), remaining.as_deref(), reset.as_deref()],
+                body: Some(&answer.body),
+            };
+            let secrets = [jwt.expose_secret()];
+            let reading = read(&written, verdict::Asked::Privileges, &secrets, now);
+            answer.body.zeroize();
+            reading
+        }
+        Err(fault) => unanswered(&fault.to_string()),
+    };
+    reading.said = secret::masked(&reading.said, jwt);
+    let words = reading.codes.iter_mut();
+    for word in words.chain(reading.scopes.iter_mut().flatten()) {
+        *word = secret::masked(word, jwt);
+    }
+    reading
+}
+
+/// A token's own moment of the hour of asking, in seconds.
+fn moment_of(id: &str) -> u32 {
+    let hash = Sha256::digest(id.as_bytes());
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % 3600
+}
+
+fn seconds_of(elapsed: Duration) -> chrono::Duration {
+    chrono::Duration::seconds(elapsed.as_secs().cast_signed())
+}

@@ -1,0 +1,162 @@
+//! What a call tells of the service itself: how long it is to be left alone, and what is wrong.
+//!
+//! One circuit for the whole service: a call that says nothing of its token opens it, an answer
+//! closes it. What the service asks for (`Retry-After`, `RateLimit-*`) counts besides, and is
+//! shortened by nothing.
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::Value;
+
+use crate::domain::retry::{Outage, circuit_pause};
+use crate::domain::verdict::{Bearing, Case, Reading};
+use crate::http::{Answer, Fault};
+use crate::store::probe::Service;
+
+/// A source of data is down.
+const PROVIDER: &str = "provider";
+
+/// The API itself fails.
+const SERVICE: &str = "service";
+
+/// Nobody was reached, or somebody else: the way out of this machine is at fault.
+const OUR_SIDE: &str = "our_side";
+
+/// An outage is no older than this, whatever a source says of itself.
+const OLDEST: Duration = Duration::days(365);
+
+/// What `/ping/<provider>/<source>` said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ping {
+    /// The API answered, and knows of no fault.
+    Fine,
+    /// The source is down, where that is known since then.
+    Down(Option<DateTime<Utc>>),
+    /// The API failed at this, too.
+    Failed,
+    /// What answered is not the API.
+    Foreign,
+    /// Nobody answered.
+    Silence,
+}
+
+impl Ping {
+    pub(super) fn of(answer: &Result<Answer, Fault>, now: DateTime<Utc>) -> Self {
+        let Ok(answer) = answer else {
+            return Self::Silence;
+        };
+        let body = serde_json::from_slice::<Value>(&answer.body).ok();
+        let status = body.as_ref().and_then(|b| b.get("status")?.as_str());
+        match status {
+            Some("ok" | "unknown") => Self::Fine,
+            Some("bad_gateway" | "maintenance") => {
+                let last_ok = body
+                    .as_ref()
+                    .and_then(|b| instant(b.get("last_ok_status")?));
+                Self::Down(last_ok.filter(|at| *at <= now && *at > now - OLDEST))
+            }
+            Some(_) | None if answer.status.is_server_error() => Self::Failed,
+            Some(_) | None => Self::Foreign,
+        }
+    }
+}
+
+/// An instant as the API writes it: RFC 3339, or seconds since 1970.
+fn instant(written: &Value) -> Option<DateTime<Utc>> {
+    let of_text = |s: &str| Some(DateTime::parse_from_rfc3339(s).ok()?.with_timezone(&Utc));
+    match written {
+        Value::String(s) => of_text(s),
+        Value::Number(n) => DateTime::from_timestamp(n.as_i64()?, 0),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Whether a ping alone may tell that an incident is over: of the API's own failing it says
+/// nothing, since it is answered without looking at a token.
+pub(super) fn may_end_by_ping(service: &Service) -> bool {
+    let incident = service.incident.as_ref();
+    incident.is_some_and(|(word, _)| word == PROVIDER || word == OUR_SIDE)
+}
+
+/// What is known of the service after a call; `ping` was asked where the call says nothing.
+pub(super) fn after_call(
+    before: &Service,
+    reading: &Reading,
+    ping: Option<Ping>,
+    now: DateTime<Utc>,
+) -> Service {
+    let said = match (reading.status, reading.said.as_str()) {
+        (Some(status), "") => status.to_string(),
+        (Some(status), said) => format!("{status} {said}"),
+        (None, said) => said.to_owned(),
+    };
+    let asked_for = [before.not_before, reading.return_at];
+    if reading.case.verdict().bearing() != Bearing::Nothing {
+        return Service {
+            not_before: latest(asked_for, now),
+            incident: None,
+            seen_at: Some(now),
+            failures: 0,
+            said,
+        };
+    }
+    let (word, since) = incident(reading, ping.unwrap_or(Ping::Silence));
+    let failed = failed(before, word, since, now);
+    Service {
+        not_before: latest([latest(asked_for, now), failed.not_before], now),
+        said,
+        ..failed
+    }
+}
+
+/// What is known of the service after a ping of its own.
+pub(super) fn after_ping(before: &Service, ping: Ping, now: DateTime<Utc>) -> Service {
+    match ping {
+        Ping::Fine => Service {
+            not_before: latest([before.not_before], now),
+            incident: None,
+            seen_at: Some(now),
+            failures: 0,
+            said: before.said.clone(),
+        },
+        Ping::Down(since) => failed(before, PROVIDER, since, now),
+        Ping::Failed => failed(before, SERVICE, None, now),
+        Ping::Foreign | Ping::Silence => failed(before, OUR_SIDE, None, now),
+    }
+}
+
+fn failed(
+    before: &Service,
+    word: &str,
+    since: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Service {
+    let failures = before.failures.saturating_add(1);
+    let pause = now + circuit_pause(Outage::Unreachable, failures);
+    let known = before.incident.as_ref().filter(|(w, _)| w == word);
+    let since = since.or(known.map(|(_, at)| *at)).unwrap_or(now);
+    Service {
+        not_before: latest([before.not_before, Some(pause)], now),
+        incident: Some((word.to_owned(), since)),
+        failures,
+        ..before.clone()
+    }
+}
+
+/// What is wrong, by a call that says nothing of its token and the ping after it.
+fn incident(reading: &Reading, ping: Ping) -> (&'static str, Option<DateTime<Utc>>) {
+    let is_foreign = reading.case == Case::NotUnderstood;
+    match ping {
+        Ping::Down(since) => (PROVIDER, since),
+        Ping::Fine | Ping::Failed => (SERVICE, None),
+        Ping::Foreign | Ping::Silence if reading.status.is_some() && !is_foreign => (SERVICE, None),
+        Ping::Foreign | Ping::Silence => (OUR_SIDE, None),
+    }
+}
+
+/// The latest of these instants that is still to come.
+fn latest<const N: usize>(
+    instants: [Option<DateTime<Utc>>; N],
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    instants.into_iter().flatten().filter(|at| *at > now).max()
+}
