@@ -28,6 +28,7 @@ use crate::health::pulse::Loops;
 use crate::health::{Bulletin, Ill, RELAY_PATIENCE};
 use crate::meter::Meter;
 use crate::posts::Herald;
+use crate::probe::{Asked, Asker};
 use crate::renewal::datapass::Rules;
 use crate::renewal::import::House;
 use crate::renewal::reconcile::{Brake, Declaration, Report, reconcile};
@@ -132,6 +133,12 @@ pub fn datapass_rules(config: &Config) -> Rules {
             .as_ref()
             .map_or_else(OnApprove::default, |d| d.on_approve),
     }
+}
+
+/// What asks API Entreprise about the tokens of a configuration. What it learns is in the store:
+/// nothing has to be handed over to its successor.
+pub fn asker(config: &Config, store: Store, stopping: CancellationToken) -> Asker {
+    Asker::new(config.probe.clone(), store, desk(config), stopping)
 }
 
 /// What the pages know of a configuration. They read by the clerk's connection, and know nothing
@@ -304,6 +311,8 @@ pub struct Rig {
     pub heartbeat: Option<Heartbeat>,
     /// Tells chat rooms and hooks.
     pub herald: Herald,
+    /// Asks API Entreprise about tokens.
+    pub asker: Asker,
 }
 
 impl Rig {
@@ -325,7 +334,9 @@ impl Rig {
             config.web.public_url.clone(),
             stopping.clone(),
         );
+        let asker = asker(config, clerk.store.clone(), stopping.clone());
         Ok(Self {
+            asker,
             planner: Planner {
                 told_from: herald.from_stage(),
                 ..planner(config)
@@ -443,6 +454,15 @@ impl Rig {
     /// When the store fails.
     pub async fn post(&self, wanted: WantedPosts, now: DateTime<Utc>) -> StoreResult<Step> {
         self.herald.step(wanted, now).await
+    }
+
+    /// Asks API Entreprise about the tokens that are due, a few at most; what follows is told by
+    /// notes that it queues.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn ask(&self, now: DateTime<Utc>) -> StoreResult<Asked> {
+        self.asker.step(now).await
     }
 
     /// Queues posts about what is wrong by the record, for a run that has no loops to watch.

@@ -33,7 +33,7 @@
 //!   config, delivery, domain, health, meter, renewal, simulate, store, tick, words)*
 //! - [`app`]: from a configuration to working parts; the gate and the brake that hold mails
 //!   while the clock, or a storm of late mails, needs an answer. *(config, delivery, domain,
-//!   health, meter, posts, renewal, store, tell, tick, tidy, web)*
+//!   health, meter, posts, probe, renewal, store, tell, tick, tidy, web)*
 //! - [`daemon`]: the loops, the signals, the reload. *(app, clock, config, delivery, domain,
 //!   health, heartbeat, meter, renewal, store, systemd, web)*
 //! - [`cli`]: one file per command group. *(all of the above)*

@@ -14,6 +14,7 @@ use crate::delivery::holds::NOTE_CLOCK;
 use crate::delivery::step::Step;
 use crate::domain::storm;
 use crate::domain::timekeeping::{self, End, Hold, Look, Reading, TOLD_AFTER, Timekeeper};
+use crate::probe::Asked;
 use crate::store::Store;
 use crate::store::error::Result;
 use crate::store::outbox::Wanted;
@@ -120,6 +121,25 @@ impl Gate {
             Some(_) => rig.post(WantedPosts::Alarms, look.at).await,
             None if storm::is_gap(record.last_pass, look.at) => Ok(Step::default()),
             None => rig.post(WantedPosts::All, look.at).await,
+        };
+        Passed {
+            at: look.at,
+            hold: look.hold,
+            done,
+        }
+    }
+
+    /// One step of asking API Entreprise, if the clock is believed and no pass must come first: by
+    /// a wrong date a token would be asked about twice in a day, or not for many.
+    pub async fn ask(&self, rig: &Rig, reading: Reading) -> Passed<Asked> {
+        let (look, record) = match self.look(rig, reading).await {
+            Ok(seen) => seen,
+            Err(e) => return Passed::failed(reading, e),
+        };
+        let done = if look.hold.is_some() || storm::is_gap(record.last_pass, look.at) {
+            Ok(Asked::default())
+        } else {
+            rig.ask(look.at).await
         };
         Passed {
             at: look.at,

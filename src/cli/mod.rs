@@ -33,6 +33,7 @@ mod nagios;
 mod outbox;
 mod output;
 mod preview;
+mod probe;
 mod reach;
 mod release;
 mod reload;
@@ -137,6 +138,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Send a test mail now
     SendTest(send_test::Args),
+    /// Ask API Entreprise now what it says of a token, or of every token whose secret is given
+    Probe(probe::Args),
     /// Look at the mails that are not settled, and act on them
     #[command(subcommand)]
     Outbox(outbox::Args),
@@ -302,6 +305,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Preview(args) => preview::run(&args, context).await,
         Command::Simulate(args) => simulate::run(&args, context).await,
         Command::SendTest(args) => send_test::run(&args, context).await,
+        Command::Probe(args) => probe::run(&args, context).await,
         Command::Outbox(args) => outbox::run(&args, context).await,
         Command::Renew(args) => renew::run(&args, context).await,
         Command::Supersede(args) => supersede::run(&args, context).await,

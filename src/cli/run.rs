@@ -23,7 +23,7 @@ const LOGGED: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// One pass: one tick, then what may leave now
+    /// One pass: one tick, then what may leave now; API Entreprise is not asked about tokens
     #[arg(long)]
     once: bool,
 }

@@ -1,4 +1,4 @@
-//! The loops: one plans, one delivers, one posts.
+//! The loops: one plans, one delivers, one posts, one asks API Entreprise.
 //!
 //! Each iteration is one public step of the [`Gate`](crate::app::gate::Gate), which looks at the
 //! clock and has the [`Rig`](crate::app::Rig) do it; a loop only waits, logs and stops. What
@@ -23,6 +23,12 @@ pub(super) const WITHOUT_A_HINT: Duration = Duration::from_secs(90);
 
 /// Mails with a time of their own (a retry, a probe) are looked at this often.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// Whether a token is to be asked about is looked up this often.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// Where more are due, the next few are asked about after this.
+const ASK_SOON: Duration = Duration::from_secs(1);
 
 pub(super) async fn tick_loop(shared: Arc<Shared>) {
     while !shared.stopping.is_cancelled() {
@@ -125,6 +131,38 @@ pub(super) async fn post_loop(shared: Arc<Shared>) {
         tokio::select! {
             () = shared.post_hint.notified() => {}
             () = again => {}
+            () = shared.stopping.cancelled() => {}
+        }
+    }
+}
+
+/// API Entreprise is asked beside all that: neither a pass nor a mail waits for its answers. What
+/// is due is looked up anew each minute, so that a renewal or another clock counts at once.
+pub(super) async fn probe_loop(shared: Arc<Shared>) {
+    while !shared.stopping.is_cancelled() {
+        let rig = shared.rig();
+        let mut pause = ASK_AGAIN;
+        if !rig.asker.is_empty() {
+            let passed = shared.gate.ask(&rig, clock::reading()).await;
+            match passed.done {
+                Ok(asked) => {
+                    if asked.calls > 0 {
+                        // What follows may be told by a note.
+                        shared.mail_hint.notify_one();
+                    }
+                    if let Some(next) = asked.next {
+                        let until = (next - passed.at).to_std().unwrap_or_default();
+                        pause = until.clamp(ASK_SOON, ASK_AGAIN);
+                    }
+                }
+                Err(e) => {
+                    shared.watch.no_room(&e, passed.at);
+                    tracing::error!(error = %e, "API Entreprise could not be asked; it is tried again");
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
             () = shared.stopping.cancelled() => {}
         }
     }

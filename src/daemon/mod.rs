@@ -40,7 +40,7 @@ use crate::web::{Limits, Live, Server, Site};
 
 pub use self::summary::Answer;
 
-use self::loops::{delivery_loop, post_loop, tick_loop};
+use self::loops::{delivery_loop, post_loop, probe_loop, tick_loop};
 use self::reload::reload;
 use self::status::Reloaded;
 use self::wakeups::Wakeups;
@@ -262,6 +262,7 @@ pub async fn run(
         }
     });
     let mut posting = tokio::spawn(post_loop(Arc::clone(&shared)));
+    let mut asking = tokio::spawn(probe_loop(Arc::clone(&shared)));
     let watchdog = tokio::spawn({
         let shared = Arc::clone(&shared);
         async move { pulse::follow(&shared).await }
@@ -296,6 +297,7 @@ pub async fn run(
             end = &mut ticking => break died("tick", &end),
             end = &mut delivering => break died("delivery", &end),
             end = &mut posting => break died("post", &end),
+            end = &mut asking => break died("probe", &end),
             end = &mut serving => break died("web", &end),
         }
     };
@@ -312,6 +314,7 @@ pub async fn run(
             let _ = (&mut ticking).await;
             let _ = (&mut delivering).await;
             let _ = (&mut posting).await;
+            let _ = (&mut asking).await;
             let _ = (&mut serving).await;
         };
         if tokio::time::timeout(GRACE, all).await.is_err() {

@@ -171,11 +171,8 @@ impl Asker {
                 Told::Stopped | Told::NoSecret | Told::NotWatched => {}
             }
         }
-        if asked.calls == 0
-            && let Some(until) = self.look_whether_it_is_over(present(), &mut asked).await?
-        {
-            again.push(until);
-        }
+        let over = self.look_whether_it_is_over(present(), &mut asked).await?;
+        again.extend(over);
         let next = again.into_iter().min();
         asked.next = next.map(|at| rests.map_or(at, |until| at.max(until)));
         Ok(asked)
@@ -419,10 +416,12 @@ fn reading_of(
     reading
 }
 
-/// A token's own moment of the hour of asking, in seconds.
+/// A token's own moment of the hour of asking, in seconds. The last minutes are left for calls
+/// that take long: at midnight a day is over, and a token that was not asked about waits for the
+/// next one's hour.
 fn moment_of(id: &str) -> u32 {
     let hash = Sha256::digest(id.as_bytes());
-    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % 3600
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % (55 * 60)
 }
 
 fn seconds_of(elapsed: Duration) -> chrono::Duration {

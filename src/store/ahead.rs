@@ -38,7 +38,7 @@ pub(in crate::store) const JOURNALLED_AT: &str = "min(at, coalesce((SELECT min(c
      WHERE c.no > journal.no AND c.what = 'clock_believed' AND c.detail ->> 'was' = 'behind'), at))";
 
 /// Instants that lie in the past by their nature; `min` of nothing stays nothing.
-const EVENTS: [&str; 14] = [
+const EVENTS: [&str; 16] = [
     "UPDATE schedule SET since = $1 WHERE since > $1",
     "UPDATE token SET declared_at = min(declared_at, $1), state_at = min(state_at, $1) \
        WHERE declared_at > $1 OR state_at > $1",
@@ -56,6 +56,13 @@ const EVENTS: [&str; 14] = [
     "UPDATE untold SET at = $1 WHERE at > $1",
     "UPDATE bounce SET at = $1 WHERE at > $1",
     "UPDATE channel_trouble SET since = $1 WHERE since > $1",
+    "UPDATE probe SET asked_at = min(asked_at, $1), answered_at = min(answered_at, $1), \
+       verdict_since = min(verdict_since, $1), verdict_at = min(verdict_at, $1), suspected_at = min(suspected_at, $1) \
+       WHERE max(coalesce(asked_at, 0), coalesce(answered_at, 0), coalesce(verdict_at, 0), coalesce(suspected_at, 0)) > $1",
+    // A wait is as long as it was asked for; by what clock it was, is seen where it was heard.
+    "UPDATE service SET not_before = CASE WHEN seen_at > $1 THEN not_before - (seen_at - $1) \
+         ELSE min(not_before, $1 + 604800) END, since = min(since, $1), seen_at = min(seen_at, $1) \
+       WHERE since > $1 OR seen_at > $1 OR not_before > $1 + 604800",
     "UPDATE webhook_event SET received_at = $1 WHERE received_at > $1",
     "UPDATE setting SET value = $1 WHERE key IN ('last_pass', 'unreached_seen') \
        AND CAST(value AS INTEGER) > $1",

@@ -47,8 +47,8 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     (
         "app",
         &[
-            "config", "delivery", "domain", "health", "meter", "posts", "renewal", "store", "tell",
-            "tick", "tidy", "web",
+            "config", "delivery", "domain", "health", "meter", "posts", "probe", "renewal",
+            "store", "tell", "tick", "tidy", "web",
         ],
     ),
     (

@@ -2,12 +2,16 @@
 
 mod asking;
 mod beliefs;
+mod canary;
 mod check;
+mod circuit;
 mod explain_code;
 mod notes;
+mod program;
 mod settings;
 mod shown;
 mod verdict;
+mod year;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -19,6 +23,7 @@ use jetond::app;
 use jetond::config::{Probe, SecretSource};
 use jetond::domain::token::TokenId;
 use jetond::probe::{Asked, Asker, Ways};
+use jetond::store::Store;
 use jetond::store::probe::Probed;
 use tokio_util::sync::CancellationToken;
 
@@ -97,19 +102,20 @@ impl Asking {
     }
 
     fn asker(&self) -> Asker {
+        self.asker_of(self.probe.clone())
+    }
+
+    fn asker_of(&self, probe: Probe) -> Asker {
+        self.asker_by(probe, self.town.store().clone())
+    }
+
+    fn asker_by(&self, probe: Probe, store: Store) -> Asker {
         let ways = Ways {
             deadline: SHORT,
             ..Ways::default()
         };
         let desk = app::desk(self.town.config());
-        let store = self.town.store().clone();
-        Asker::by(
-            ways,
-            self.probe.clone(),
-            store,
-            desk,
-            CancellationToken::new(),
-        )
+        Asker::by(ways, probe, store, desk, CancellationToken::new())
     }
 
     /// One step at the town's present.

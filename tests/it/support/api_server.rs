@@ -2,7 +2,7 @@
 //! what the API says, in both generations of its bodies, and misbehaves as it is told. It writes
 //! down who asked what.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -106,8 +106,6 @@ struct State {
     /// What becomes of tokens when the script is at its end.
     privileges: Does,
     ping: Does,
-    /// Answers of tokens that have one of their own, by their text.
-    of_token: BTreeMap<String, Does>,
 }
 
 /// The running server.
@@ -137,7 +135,6 @@ impl ApiServer {
             script: VecDeque::new(),
             privileges: alive(&["entreprises"]),
             ping: ping("ok", None),
-            of_token: BTreeMap::new(),
         }));
         let (counter, count) = watch::channel(0);
         let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -208,12 +205,6 @@ impl ApiServer {
         self.state.lock().unwrap().privileges = does;
     }
 
-    /// What it answers about one token from now on.
-    pub(crate) fn about(&self, token: &str, does: Does) {
-        let token = token.to_owned();
-        self.state.lock().unwrap().of_token.insert(token, does);
-    }
-
     /// What it does with pings from now on.
     pub(crate) fn pings(&self, does: Does) {
         self.state.lock().unwrap().ping = does;
@@ -266,9 +257,7 @@ async fn talk(
         let does = if told.line.starts_with("GET /ping/") {
             state.ping.clone()
         } else {
-            let own = state.of_token.get(token.trim_start_matches("Bearer "));
-            let own = own.cloned();
-            let next = state.script.pop_front().or(own);
+            let next = state.script.pop_front();
             next.unwrap_or_else(|| state.privileges.clone())
         };
         state.told.push(told);
