@@ -13,7 +13,7 @@ use crate::cli::{Context, Exit, Failure, lookup, when};
 use crate::config::Config;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
-use crate::domain::verdict::{Bearing, Case};
+use crate::domain::verdict::Bearing;
 use crate::probe::{Asker, Heard, Told};
 use crate::store::Store;
 use crate::{app, clock};
@@ -153,12 +153,6 @@ fn refusal(id: &str, told: Told, calendar: &Calendar) -> Failure {
     }
 }
 
-/// What a case means and what to do; the words are those of the verdict.
-fn words(case: Case) -> [Text; 2] {
-    let word = case.verdict().word();
-    [text!("{word}", "{word}"), text!("", "")]
-}
-
 fn row(id: &str, heard: &Heard, calendar: &Calendar) -> Value {
     let at = |at: DateTime<Utc>| at.with_timezone(&calendar.tz).to_rfc3339();
     let Heard {
@@ -167,7 +161,7 @@ fn row(id: &str, heard: &Heard, calendar: &Calendar) -> Value {
         service,
         ..
     } = heard;
-    let [meaning, advice] = words(reading.case);
+    let (meaning, advice) = (reading.case.meaning(), reading.case.advice());
     let known = known.as_ref();
     json!({
         "token": id, "at": at(heard.at),
@@ -192,7 +186,7 @@ fn print(
     context: &mut Context,
 ) -> Result<(), Failure> {
     let reading = &heard.reading;
-    let [meaning, advice] = words(reading.case);
+    let (meaning, advice) = (reading.case.meaning(), reading.case.advice());
     let lang = context.out.lang;
     let status = reading.status.map(|s| s.to_string());
     let codes = status.into_iter().chain(reading.codes.iter().cloned());

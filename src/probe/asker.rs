@@ -13,18 +13,18 @@ use zeroize::Zeroize as _;
 
 use crate::config::{Probe, SecretSource};
 use crate::delivery::desk::Desk;
+use crate::delivery::news::probe::notes;
 use crate::domain::language::Text;
-use crate::domain::probing::{Consequence, Known, follow, next_ask};
+use crate::domain::probing::{Known, follow, next_ask};
 use crate::domain::verdict::{self, Bearing, Reading};
 use crate::http::{Answer, Fault};
 use crate::probe::read::{Written, read, unanswered};
 use crate::probe::service::{self, Ping};
 use crate::probe::wire::{Ways, Wire};
 use crate::probe::{secret, wire};
+use crate::store::Store;
 use crate::store::error::{Result, StoreError};
 use crate::store::probe::{Service, Watched};
-use crate::store::settle::NewNote;
-use crate::store::{Store, Tx};
 
 /// Tokens that one step asks about.
 const AT_MOST: u32 = 4;
@@ -370,22 +370,6 @@ impl Asker {
     }
 }
 
-/// The notes that consequences ask for.
-#[expect(
-    clippy::unused_async,
-    reason = "the notes themselves read the store; they come with the merge"
-)]
-async fn notes(
-    _tx: &mut Tx,
-    _desk: &Desk,
-    _token: i64,
-    _follows: &[Consequence],
-    _reading: &Reading,
-    _now: DateTime<Utc>,
-) -> Result<Vec<NewNote>> {
-    Ok(Vec::new())
-}
-
 /// What an answer says. No part of the token is in it, whatever the server repeats.
 fn reading_of(
     answer: std::result::Result<Answer, Fault>,
@@ -417,8 +401,7 @@ fn reading_of(
 }
 
 /// A token's own moment of the hour of asking, in seconds. The last minutes are left for calls
-/// that take long: at midnight a day is over, and a token that was not asked about waits for the
-/// next one's hour.
+/// that take long: what is asked after midnight is the next day's call.
 fn moment_of(id: &str) -> u32 {
     let hash = Sha256::digest(id.as_bytes());
     u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % (55 * 60)

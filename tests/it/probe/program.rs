@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{declared, head};
+use super::{declared, head, jwt};
+use crate::support::api_server::{ApiServer, error, over_volume};
 use crate::support::program::{Program, said};
 
 fn told(program: &Program, args: &[&str]) -> (i32, Value, String) {
@@ -41,4 +42,48 @@ fn what_cannot_be_asked_about_is_refused_with_what_to_do() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = ApiServer::start();
+    let (port, ca) = (server.port(), server.ca_file().display().to_string());
+    let probe = format!(
+        "[probe]\nbase_url = \"https://localhost:{port}\"\nallowed_hosts = [\"localhost\"]\n\
+         ca_file = \"{ca}\"\nallow_private = true\n"
+    );
+    let token = declared("m", "2099-12-01") + "secret = { file = \"m.jwt\" }\n";
+    let program = Program::new(&(head() + &probe + &token));
+    let secret = program.place().join("m.jwt");
+    std::fs::write(&secret, jwt("m")).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let made = program.command(&["run", "--once"]).output().unwrap();
+    assert_eq!(made.status.code(), Some(0), "{}", said(&made));
+    assert!(server.told().is_empty(), "one pass asks nothing");
+    let row = program.json(&["probe"]).remove(0);
+    assert_eq!(
+        (
+            row["token"].as_str(),
+            row["verdict"].as_str(),
+            row["status"].as_u64()
+        ),
+        (Some("m"), Some("alive"), Some(200))
+    );
+    server.always(error(401, "00105"));
+    let dead = program
+        .command(&["--lang", "fr", "probe", "m"])
+        .output()
+        .unwrap();
+    assert_eq!(dead.status.code(), Some(6), "{}", said(&dead));
+    let words = said(&dead);
+    assert!(
+        words.contains("401 00105") && words.contains("une première réponse"),
+        "{words}"
+    );
+    server.always(over_volume("Retry-After: 600\r\n"));
+    assert_eq!(program.json(&["probe", "m"])[0]["verdict"], "over_volume");
+    let (exit, word, said) = told(&program, &["probe", "m"]);
+    assert_eq!((exit, word.as_str()), (5, Some("service_rests")), "{said}");
+    assert_eq!(server.asked("/privileges"), 3);
 }
