@@ -357,7 +357,12 @@ impl Asker {
         let current = current.filter(|t| t.dates == token.dates);
         let mut known = None;
         if let Some(token) = current {
-            let (after, follows) = follow(&token.known, reading, token.dates.expires, now);
+            // What was suspected of the token before its record changed is not confirmed after it.
+            let mut before = token.known.clone();
+            before.suspicion = before
+                .suspicion
+                .filter(|(_, at)| *at >= token.dates.changed_at);
+            let (after, follows) = follow(&before, reading, token.dates.expires, now);
             tx.put_answer(token.no, &after, reading, now).await?;
             let notes = notes(&mut tx, &self.desk, token.no, &follows, reading, now).await?;
             if !notes.is_empty() {
