@@ -14,7 +14,7 @@ use zeroize::Zeroize as _;
 use crate::config::{Probe, SecretSource};
 use crate::delivery::desk::Desk;
 use crate::delivery::news::probe::notes;
-use crate::domain::language::Text;
+use crate::domain::language::{Lang, Text};
 use crate::domain::probing::{Known, follow, next_ask};
 use crate::domain::verdict::{self, Bearing, Reading};
 use crate::http::{Answer, Fault};
@@ -245,7 +245,7 @@ impl Asker {
             answer = self.wire.privileges(&jwt) => answer,
             () = self.has_no_time() => return Ok(Told::Stopped),
         };
-        let reading = reading_of(answer, &jwt, present());
+        let reading = reading_of(answer, &jwt, self.desk.language, present());
         drop(jwt);
         let is_silent = reading.case.verdict().bearing() == Bearing::Nothing;
         let ping = if is_silent {
@@ -379,6 +379,7 @@ impl Asker {
 fn reading_of(
     answer: std::result::Result<Answer, Fault>,
     jwt: &SecretString,
+    lang: Lang,
     now: DateTime<Utc>,
 ) -> Reading {
     let mut reading = match answer {
@@ -395,7 +396,7 @@ fn reading_of(
             answer.body.zeroize();
             reading
         }
-        Err(fault) => unanswered(&fault.to_string()),
+        Err(fault) => unanswered(fault.told().in_lang(lang)),
     };
     reading.said = secret::masked(&reading.said, jwt);
     let words = reading.codes.iter_mut();

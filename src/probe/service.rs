@@ -147,6 +147,8 @@ fn incident(reading: &Reading, ping: Ping) -> (&'static str, Option<DateTime<Utc
     let is_foreign = reading.case == Case::NotUnderstood;
     match ping {
         Ping::Down(since) => (PROVIDER, since),
+        // The API is well, and something between answered in its place.
+        Ping::Fine if is_foreign => (OUR_SIDE, None),
         Ping::Fine | Ping::Failed => (SERVICE, None),
         Ping::Foreign | Ping::Silence if reading.status.is_some() && !is_foreign => (SERVICE, None),
         Ping::Foreign | Ping::Silence => (OUR_SIDE, None),

@@ -92,23 +92,24 @@ pub(crate) fn facts(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) ->
     }
     if let Some(last) = &probed.last {
         let at = minute(last.at, calendar);
-        let status = last.status.map_or_else(
-            || text!("no answer", "pas de réponse"),
-            |status| text!("{status}", "{status}"),
-        );
         let codes = if last.codes.is_empty() {
             String::new()
         } else {
             format!(" ({})", last.codes.join(", "))
         };
+        let status = last
+            .status
+            .map_or_else(String::new, |s| format!("{s}{codes}, "));
         facts.push((
             text!("last answer", "dernière réponse"),
-            text!("{{}}{codes}, {{}}, {at}", "{{}}{codes}, {{}}, {at}")
-                .with(&status)
-                .with(&verdict(last.case.verdict())),
+            text!("{status}{{}}, {at}", "{status}{{}}, {at}").with(&verdict(last.case.verdict())),
         ));
         if !last.said.is_empty() {
-            facts.push((text!("it said", "elle a dit"), data(&last.said)));
+            let label = match last.status {
+                Some(_) => text!("it said", "elle a dit"),
+                None => text!("cause", "cause"),
+            };
+            facts.push((label, data(&last.said)));
         }
     }
     if let Some(scopes) = &known.scopes {

@@ -169,8 +169,8 @@ impl Told<'_> {
         let Text { en, fr } = day(self.desk, self.now);
         let (end_en, end_fr) = (end.en, end.fr);
         let subject = text!(
-            "Works past its date: token “{name}”, new date wanted",
-            "Fonctionne après sa date : jeton « {name} », nouvelle date à donner"
+            "Works past its date: token “{name}”",
+            "Prolongé ? Le jeton « {name} » fonctionne après sa date"
         );
         let body = vec![
             text!(

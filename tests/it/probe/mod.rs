@@ -5,6 +5,7 @@ mod beliefs;
 mod canary;
 mod check;
 mod circuit;
+mod demonstration;
 mod explain_code;
 mod notes;
 mod program;
