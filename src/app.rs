@@ -554,6 +554,17 @@ pub async fn take_over(
     let mut kept = vec![config.contact.key()];
     kept.extend(config.reports.recipients.iter().map(Address::key));
     store.end_marks_besides(&kept).await?;
+    let asked: Vec<&str> = config
+        .probe
+        .secrets
+        .iter()
+        .map(|(t, _)| t.as_str())
+        .collect();
+    if store.has_unasked(&asked).await? {
+        let mut tx = store.begin().await?;
+        tx.forget_unasked(&asked).await?;
+        tx.commit().await?;
+    }
     if !report.is_empty() {
         tracing::info!(
             added = report.added.len(),

@@ -12,6 +12,7 @@ use crate::domain::address::{Address, Mailbox};
 use crate::domain::calendar::Calendar;
 use crate::domain::language::Lang;
 use crate::domain::link::LinkTemplate;
+use crate::domain::probing::outlives;
 use crate::domain::schedule::{self, Period, Told};
 use crate::domain::stage::{Schedule, Stage, Stages};
 use crate::domain::ticket::Holder;
@@ -276,7 +277,7 @@ fn heard(c: &Carried, now: DateTime<Utc>) -> Option<Heard> {
     }
     match verdict.bearing() {
         Bearing::Dead => Some(Heard::Refused(at)),
-        Bearing::Lives => (at > c.expires).then_some(Heard::Works(at)),
+        Bearing::Lives => outlives(at, c.expires).then_some(Heard::Works(at)),
         Bearing::Nothing => None,
     }
 }

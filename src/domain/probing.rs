@@ -44,7 +44,7 @@ pub struct Belief {
 pub struct Dates {
     /// The end of its period, as it is on record.
     pub expires: DateTime<Utc>,
-    /// When its record was last changed: a renewal, a correction, another secret.
+    /// When its record was last changed: a renewal, a correction, its return.
     pub changed_at: DateTime<Utc>,
 }
 
@@ -127,7 +127,7 @@ pub fn follow(
         Bearing::Lives if !proves_life(verdict) => {
             let stays =
                 |v: Verdict| v == Verdict::AddressNotAllowed || v.bearing() == Bearing::Dead;
-            if !believed.is_some_and(stays) {
+            if now <= expires && !believed.is_some_and(stays) {
                 next.belief = Some(believe(known.belief, verdict, now));
             }
         }
@@ -140,7 +140,7 @@ pub fn follow(
             if verdict == Verdict::AddressNotAllowed && believed != Some(verdict) {
                 follows.push(Consequence::AddressNotAllowed);
             }
-            if now > expires {
+            if outlives(now, expires) {
                 follows.push(Consequence::Prolonged);
             }
         }
@@ -184,6 +184,12 @@ pub fn follow(
         next.scopes = Some(scopes);
     }
     (next, follows)
+}
+
+/// Whether an answer at `at` that a token works says that it outlives its date: the API keeps what
+/// it knows of a token for an hour.
+pub fn outlives(at: DateTime<Utc>, expires: DateTime<Utc>) -> bool {
+    at > expires + AGREEING
 }
 
 /// Whether an answer was given after a look at the token. Volumes and addresses of pages are

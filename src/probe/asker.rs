@@ -19,7 +19,7 @@ use crate::domain::probing::{Known, follow, next_ask};
 use crate::domain::verdict::{self, Bearing, Reading};
 use crate::http::{Answer, Fault};
 use crate::probe::read::{Written, read, unanswered};
-use crate::probe::service::{self, Ping};
+use crate::probe::service::{self, Pinged};
 use crate::probe::wire::{Ways, Wire};
 use crate::probe::{secret, wire};
 use crate::store::Store;
@@ -166,7 +166,11 @@ impl Asker {
                     rests = Some(until);
                     again.push(until);
                 }
-                Told::Hindered(_) => again.push(now + MENDED),
+                // A person who may not read a secret says nothing of the daemon, which may.
+                Told::Hindered(why) => {
+                    self.hinder(token, &why).await?;
+                    again.push(now + MENDED);
+                }
                 Told::Elsewhere => again.push(now),
                 Told::Stopped | Told::NoSecret | Told::NotWatched => {}
             }
@@ -231,7 +235,6 @@ impl Asker {
         let jwt = match usable {
             Ok(jwt) => jwt,
             Err(why) => {
-                self.hinder(token, &why).await?;
                 return Ok(Told::Hindered(why));
             }
         };
@@ -248,7 +251,8 @@ impl Asker {
         let reading = reading_of(answer, &jwt, self.desk.language, present());
         drop(jwt);
         let is_silent = reading.case.verdict().bearing() == Bearing::Nothing;
-        let ping = if is_silent {
+        // Who asks for patience gets it, from pings too.
+        let ping = if is_silent && reading.return_at.is_none() {
             self.ping(present()).await
         } else {
             None
@@ -279,9 +283,9 @@ impl Asker {
     }
 
     /// Asks how the source of data is; `None`: the program ends.
-    async fn ping(&self, now: DateTime<Utc>) -> Option<Ping> {
+    async fn ping(&self, now: DateTime<Utc>) -> Option<Pinged> {
         tokio::select! {
-            answer = self.wire.ping(&self.probe.ping) => Some(Ping::of(&answer, now)),
+            answer = self.wire.ping(&self.probe.ping) => Some(Pinged::of(&answer, now)),
             () = self.has_no_time() => None,
         }
     }
@@ -323,7 +327,7 @@ impl Asker {
         &self,
         token: &Watched,
         reading: Reading,
-        ping: Option<Ping>,
+        ping: Option<Pinged>,
         now: DateTime<Utc>,
     ) -> Result<Heard> {
         let mut tries = 1;
@@ -346,7 +350,7 @@ impl Asker {
         &self,
         token: &Watched,
         reading: &Reading,
-        ping: Option<Ping>,
+        ping: Option<Pinged>,
         now: DateTime<Utc>,
     ) -> Result<(Option<Known>, Service)> {
         let mut tx = self.store.begin().await?;
@@ -357,12 +361,7 @@ impl Asker {
         let current = current.filter(|t| t.dates == token.dates);
         let mut known = None;
         if let Some(token) = current {
-            // What was suspected of the token before its record changed is not confirmed after it.
-            let mut before = token.known.clone();
-            before.suspicion = before
-                .suspicion
-                .filter(|(_, at)| *at >= token.dates.changed_at);
-            let (after, follows) = follow(&before, reading, token.dates.expires, now);
+            let (after, follows) = follow(&token.known, reading, token.dates.expires, now);
             tx.put_answer(token.no, &after, reading, now).await?;
             let notes = notes(&mut tx, &self.desk, token.no, &follows, reading, now).await?;
             if !notes.is_empty() {

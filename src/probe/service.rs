@@ -8,8 +8,9 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
 use crate::domain::retry::{Outage, circuit_pause};
-use crate::domain::verdict::{Bearing, Case, Reading};
-use crate::http::{Answer, Fault};
+use crate::domain::verdict::{Asked, Bearing, Case, Reading};
+use crate::http::{Answer, Fault, StatusCode};
+use crate::probe::read::{Written, read};
 use crate::store::probe::Service;
 
 /// A source of data is down.
@@ -35,15 +36,46 @@ pub(super) enum Ping {
     Failed,
     /// What answered is not the API.
     Foreign,
+    /// Too much was asked.
+    Busy,
     /// Nobody answered.
     Silence,
 }
 
-impl Ping {
+/// A ping's answer, and until when it asked to be left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pinged {
+    pub(super) said: Ping,
+    pub(super) return_at: Option<DateTime<Utc>>,
+}
+
+impl Pinged {
     pub(super) fn of(answer: &Result<Answer, Fault>, now: DateTime<Utc>) -> Self {
+        let return_at = answer.as_ref().ok().and_then(|answer| {
+            let [limit, remaining, reset] = &answer.rate_limit;
+            let written = Written {
+                status: answer.status.as_u16(),
+                retry_after: answer.retry_after.as_deref(),
+                rate_limit: [limit.as_deref(), remaining.as_deref(), reset.as_deref()],
+                body: Some(&answer.body),
+            };
+            read(&written, Asked::Anything, &[], now).return_at
+        });
+        Self {
+            said: Ping::of(answer, now),
+            return_at,
+        }
+    }
+}
+
+impl Ping {
+    fn of(answer: &Result<Answer, Fault>, now: DateTime<Utc>) -> Self {
         let Ok(answer) = answer else {
             return Self::Silence;
         };
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            return Self::Busy;
+        }
         let body = serde_json::from_slice::<Value>(&answer.body).ok();
         let status = body.as_ref().and_then(|b| b.get("status")?.as_str());
         match status {
@@ -81,7 +113,7 @@ pub(super) fn may_end_by_ping(service: &Service) -> bool {
 pub(super) fn after_call(
     before: &Service,
     reading: &Reading,
-    ping: Option<Ping>,
+    ping: Option<Pinged>,
     now: DateTime<Utc>,
 ) -> Service {
     let said = match (reading.status, reading.said.as_str()) {
@@ -89,7 +121,11 @@ pub(super) fn after_call(
         (Some(status), said) => format!("{status} {said}"),
         (None, said) => said.to_owned(),
     };
-    let asked_for = [before.not_before, reading.return_at];
+    let asked_for = [
+        before.not_before,
+        reading.return_at,
+        ping.and_then(|p| p.return_at),
+    ];
     if reading.case.verdict().bearing() != Bearing::Nothing {
         return Service {
             not_before: latest(asked_for, now),
@@ -99,7 +135,7 @@ pub(super) fn after_call(
             said,
         };
     }
-    let (word, since) = incident(reading, ping.unwrap_or(Ping::Silence));
+    let (word, since) = incident(reading, ping.map_or(Ping::Silence, |p| p.said));
     let failed = failed(before, word, since, now);
     Service {
         not_before: latest([latest(asked_for, now), failed.not_before], now),
@@ -109,8 +145,8 @@ pub(super) fn after_call(
 }
 
 /// What is known of the service after a ping of its own.
-pub(super) fn after_ping(before: &Service, ping: Ping, now: DateTime<Utc>) -> Service {
-    match ping {
+pub(super) fn after_ping(before: &Service, ping: Pinged, now: DateTime<Utc>) -> Service {
+    let after = match ping.said {
         Ping::Fine => Service {
             not_before: latest([before.not_before], now),
             incident: None,
@@ -120,7 +156,16 @@ pub(super) fn after_ping(before: &Service, ping: Ping, now: DateTime<Utc>) -> Se
         },
         Ping::Down(since) => failed(before, PROVIDER, since, now),
         Ping::Failed => failed(before, SERVICE, None, now),
+        // Of what is wrong it says nothing, but that it is not over is not known either.
+        Ping::Busy => Service {
+            failures: before.failures.saturating_add(1),
+            ..before.clone()
+        },
         Ping::Foreign | Ping::Silence => failed(before, OUR_SIDE, None, now),
+    };
+    Service {
+        not_before: latest([after.not_before, ping.return_at], now),
+        ..after
     }
 }
 
@@ -149,7 +194,7 @@ fn incident(reading: &Reading, ping: Ping) -> (&'static str, Option<DateTime<Utc
         Ping::Down(since) => (PROVIDER, since),
         // The API is well, and something between answered in its place.
         Ping::Fine if is_foreign => (OUR_SIDE, None),
-        Ping::Fine | Ping::Failed => (SERVICE, None),
+        Ping::Fine | Ping::Failed | Ping::Busy => (SERVICE, None),
         Ping::Foreign | Ping::Silence if reading.status.is_some() && !is_foreign => (SERVICE, None),
         Ping::Foreign | Ping::Silence => (OUR_SIDE, None),
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
-use crate::domain::probing::Belief;
+use crate::domain::probing::{Belief, outlives};
 use crate::domain::verdict::{Bearing, Verdict};
 use crate::store::error::Result;
 use crate::store::probe::Probed;
@@ -36,7 +36,7 @@ impl Probed {
     pub fn outlives(&self, expires: DateTime<Utc>) -> bool {
         self.known
             .belief
-            .is_some_and(|b| b.verdict.bearing() == Bearing::Lives && b.at > expires)
+            .is_some_and(|b| b.verdict.bearing() == Bearing::Lives && outlives(b.at, expires))
     }
 }
 

@@ -75,7 +75,9 @@ pub struct Service {
 
 const PROBED: &str = "SELECT t.id, b.asked_at, b.verdict, b.verdict_since, b.verdict_at, b.suspected, b.suspected_at, \
      b.scopes, b.volume_limit, b.volume_remaining, b.volume_resets, b.answered_at, b.answer_case, b.status, b.codes, \
-     b.said, b.hindrance";
+     b.said, b.hindrance, max(p.opened_at, p.dated_at, t.state_at)";
+
+const OF_TOKENS: &str = "FROM probe b JOIN token t ON t.no = b.token JOIN period p ON p.token = t.no AND p.no = t.period";
 
 const SERVICE: &str =
     "SELECT not_before, incident, since, seen_at, failures, said FROM service WHERE one = 1";
@@ -83,7 +85,7 @@ const SERVICE: &str =
 /// The active tokens that this condition finds in a list of values `j`.
 fn watched_by(condition: &str) -> String {
     format!(
-        "{PROBED}, t.no, t.jti, p.expires, max(p.opened_at, p.dated_at, t.state_at) \
+        "{PROBED}, t.no, t.jti, p.expires \
          FROM json_each($1) j CROSS JOIN token t ON {condition} AND t.state = 'active' \
          CROSS JOIN period p ON p.token = t.no AND p.no = t.period LEFT JOIN probe b ON b.token = t.no ORDER BY t.no"
     )
@@ -107,9 +109,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn probed(&self, id: &str) -> Result<Option<Probed>> {
-        let sql = sqlx::AssertSqlSafe(format!(
-            "{PROBED} FROM probe b JOIN token t ON t.no = b.token WHERE t.id = $1"
-        ));
+        let sql = sqlx::AssertSqlSafe(format!("{PROBED} {OF_TOKENS} WHERE t.id = $1"));
         let row = sqlx::query(sql).bind(id).fetch_optional(&self.pool).await?;
         row.as_ref().map(probed).transpose()
     }
@@ -119,9 +119,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn all_probed(&self) -> Result<Vec<Probed>> {
-        let sql = sqlx::AssertSqlSafe(format!(
-            "{PROBED} FROM probe b JOIN token t ON t.no = b.token ORDER BY t.id"
-        ));
+        let sql = sqlx::AssertSqlSafe(format!("{PROBED} {OF_TOKENS} ORDER BY t.id"));
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
         rows.iter().map(probed).collect()
     }
@@ -150,6 +148,21 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Whether something is on record of tokens besides these.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has_unasked(&self, asked: &[&str]) -> Result<bool> {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM probe WHERE (answered_at IS NOT NULL OR hindrance IS NOT NULL) \
+               AND token NOT IN (SELECT t.no FROM json_each($1) j CROSS JOIN token t ON t.id = j.value))",
+        )
+        .bind(json(asked))
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(found == 1)
     }
 
     /// What is on record of the service.
@@ -224,6 +237,29 @@ impl Tx {
         Ok(())
     }
 
+    /// Forgets what was said of tokens that are not asked about any more, and of the service when
+    /// none is: nobody would ever correct it. When they were asked is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn forget_unasked(&mut self, asked: &[&str]) -> Result<()> {
+        sqlx::query(
+            "UPDATE probe SET verdict = NULL, verdict_since = NULL, verdict_at = NULL, suspected = NULL, \
+               suspected_at = NULL, answered_at = NULL, answer_case = NULL, said = '', scopes = NULL, \
+               volume_limit = NULL, volume_remaining = NULL, volume_resets = NULL, hindrance = NULL \
+             WHERE token NOT IN (SELECT t.no FROM json_each($1) j CROSS JOIN token t ON t.id = j.value)",
+        )
+        .bind(json(asked))
+        .execute(&mut *self.inner)
+        .await?;
+        if asked.is_empty() {
+            sqlx::query("UPDATE service SET incident = NULL, since = NULL")
+                .execute(&mut *self.inner)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Writes down why a token cannot be asked about, where that is news.
     ///
     /// # Errors
@@ -272,12 +308,12 @@ impl Tx {
 
 fn watched(r: &SqliteRow) -> Result<Watched> {
     Ok(Watched {
-        no: r.try_get(17)?,
+        no: r.try_get(18)?,
         id: r.try_get(0)?,
-        jti: r.try_get(18)?,
+        jti: r.try_get(19)?,
         dates: Dates {
-            expires: instant(r.try_get(19)?),
-            changed_at: instant(r.try_get(20)?),
+            expires: instant(r.try_get(20)?),
+            changed_at: instant(r.try_get(17)?),
         },
         known: known(r)?,
     })
@@ -345,10 +381,13 @@ fn known(r: &SqliteRow) -> Result<Known> {
         }),
         _ => None,
     };
+    // What was heard before the record changed is not held against what it says now: a death
+    // after a renewal is another one, and is told again.
+    let changed = instant(r.try_get(17)?);
     Ok(Known {
         asked_at: at(1)?,
-        belief,
-        suspicion: verdict(5)?.zip(at(6)?),
+        belief: belief.filter(|b: &Belief| b.at >= changed),
+        suspicion: verdict(5)?.zip(at(6)?).filter(|(_, at)| *at >= changed),
         scopes: r.try_get::<Option<&str>, _>(7)?.map(list),
         volume,
     })

@@ -80,7 +80,7 @@ pub async fn notes(
             }
             Consequence::ExpiryProven => {
                 // A reminder that says so goes out anyway, where any does after the date.
-                if desk.schedule.stages().iter().any(|stage| stage.days() <= 0) {
+                if desk.schedule.stages().iter().any(|stage| stage.days() < 0) {
                     continue;
                 }
                 let (subject, body) = told.expired();

@@ -286,7 +286,10 @@ impl TokenFilter {
 /// Narrows to the tokens of which the API says this.
 fn said(sql: &mut Sql, heard: Heard) {
     let among = |sql: &mut Sql, bearing: Bearing| {
-        sql.push(" AND b.verdict IN (SELECT value FROM json_each(");
+        sql.push(
+            " AND b.verdict_at >= (SELECT max(o.opened_at, o.dated_at, t.state_at) FROM period o \
+               WHERE o.token = t.no AND o.no = t.period) AND b.verdict IN (SELECT value FROM json_each(",
+        );
         let words = Verdict::ALL.iter().filter(|v| v.bearing() == bearing);
         let words: Vec<&str> = words.map(|v| v.word()).collect();
         sql.push_bind(json(&words)).push("))");
@@ -298,7 +301,7 @@ fn said(sql: &mut Sql, heard: Heard) {
         Heard::Outlives => {
             among(sql, Bearing::Lives);
             sql.push(
-                " AND b.verdict_at > (SELECT o.expires FROM period o WHERE o.token = t.no AND o.no = t.period)",
+                " AND b.verdict_at > (SELECT o.expires + 3600 FROM period o WHERE o.token = t.no AND o.no = t.period)",
             );
         }
         Heard::Is(verdict) => {

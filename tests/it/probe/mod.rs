@@ -3,6 +3,7 @@
 mod asking;
 mod beliefs;
 mod canary;
+mod changes;
 mod check;
 mod circuit;
 mod demonstration;

@@ -1,0 +1,162 @@
+//! What was heard does not outlive what it was heard of: a renewed token, a secret that is gone, a
+//! date that has passed; and what asks for patience gets it from everything that asks.
+
+use chrono::{DateTime, Duration, Utc};
+use jetond::domain::verdict::{Bearing, Verdict};
+use jetond::probe::Told;
+
+use super::{Asking, declared, head, jwt};
+use crate::support::api_server::{ApiServer, alive, error, over_volume};
+use crate::support::daemon::{Town, at};
+
+const MORNING: &str = "2026-11-16T09:00:00+01:00";
+
+fn file(server: &ApiServer, expires: &str, secret: &str) -> String {
+    let (port, ca) = (server.port(), server.ca_file().display());
+    head()
+        + &format!(
+            "[probe]\nbase_url = \"https://localhost:{port}\"\nallowed_hosts = [\"localhost\"]\n\
+             ca_file = \"{ca}\"\nallow_private = true\n"
+        )
+        + &declared("m", expires)
+        + secret
+}
+
+const SECRET: &str = "secret = { file = \"m.jwt\" }\n";
+
+/// A town whose file says all of it.
+async fn asking(expires: &str) -> Asking {
+    let server = ApiServer::start();
+    let town = Town::start(&file(&server, expires, ""), at(MORNING)).await;
+    let mut asking = Asking {
+        probe: server.probe(),
+        town,
+        server,
+    };
+    asking.give("m", &jwt("m"));
+    let text = file(&asking.server, expires, SECRET);
+    asking.town.reload(&text).await;
+    asking
+}
+
+async fn deaths(asking: &Asking) -> usize {
+    let mails = asking.town.mails().await;
+    mails.iter().filter(|m| m.kind == "note_probe_dead").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_after_a_renewal_is_another_one() {
+    // Dead at its date, as the record said, and dead before it: each is told anew after a renewal.
+    for (expires, told) in [("2026-11-10", 0), ("2027-03-01", 2)] {
+        let mut asking = asking(expires).await;
+        asking.server.always(error(401, "00103"));
+        asking.until_called(2).await;
+        let death = asking.probed("m").await.death().unwrap();
+        assert_eq!(death.verdict, Verdict::Expired);
+        assert_eq!(deaths(&asking).await, told);
+        let text = file(&asking.server, "2028-05-10", SECRET);
+        asking.town.now += Duration::hours(10);
+        asking.town.reload(&text).await;
+        // What was heard of the former period is not said of this one.
+        assert_eq!(asking.probed("m").await.death(), None);
+        asking.until_called(1).await;
+        assert_eq!(deaths(&asking).await, told);
+        asking.until_called(1).await;
+        assert!(asking.probed("m").await.death().is_some());
+        assert_eq!(deaths(&asking).await, told + 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_secret_nothing_is_said_any_more() {
+    let mut asking = asking("2027-03-01").await;
+    asking.server.always(error(401, "00105"));
+    asking.until_called(2).await;
+    asking.server.always(error(503, "00503"));
+    asking.until_called(1).await;
+    assert!(asking.probed("m").await.death().is_some());
+    let asked_at = asking.probed("m").await.known.asked_at;
+    let text = file(&asking.server, "2027-03-01", "");
+    asking.town.reload(&text).await;
+    let probed = asking.probed("m").await;
+    assert_eq!((probed.death(), probed.last), (None, None));
+    // The day's call was made all the same.
+    assert_eq!(probed.known.asked_at, asked_at);
+    let service = asking.town.store().service().await.unwrap();
+    assert_eq!(service.incident, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_before_a_look_at_the_token_proves_no_later_date() {
+    let mut asking = asking("2026-11-10").await;
+    for does in [over_volume("Retry-After: 60\r\n"), error(404, "00404")] {
+        asking.server.always(does);
+        asking.until_called(1).await;
+        let probed = asking.probed("m").await;
+        assert!(!probed.outlives(at("2026-11-10T22:59:59Z")), "{probed:?}");
+    }
+    let mails = asking.town.mails().await;
+    assert!(!mails.iter().any(|m| m.kind == "note_probe_prolonged"));
+    asking.server.always(alive(&["entreprises"]));
+    asking.until_called(1).await;
+    assert!(
+        asking
+            .probed("m")
+            .await
+            .outlives(at("2026-11-10T22:59:59Z"))
+    );
+}
+
+/// When the service may be asked again.
+async fn not_before(asking: &Asking) -> DateTime<Utc> {
+    let service = asking.town.store().service().await.unwrap();
+    service.not_before.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pings_ask_for_patience_and_get_it() {
+    let mut asking = asking("2027-03-01").await;
+    asking.server.always(error(502, "00502"));
+    asking.server.pings(over_volume("Retry-After: 43200\r\n"));
+    asking.until_called(1).await;
+    let until = not_before(&asking).await;
+    assert!(until >= asking.town.now + Duration::hours(12) - Duration::seconds(1));
+    let pings = asking.server.asked("/ping");
+    asking.town.now = until - Duration::minutes(1);
+    let asked = asking.step().await;
+    assert_eq!((asked.calls, asked.pings), (0, 0));
+    assert_eq!(asking.server.asked("/ping"), pings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_ping_follows_an_answer_that_asks_for_patience() {
+    let mut asking = asking("2027-03-01").await;
+    let crate::support::api_server::Does::Says(status, _, body) = error(503, "00503") else {
+        unreachable!("an error is said");
+    };
+    asking.server.always(crate::support::api_server::Does::Says(
+        status,
+        "Retry-After: 3600\r\n".to_owned(),
+        body,
+    ));
+    asking.until_called(1).await;
+    assert_eq!(asking.server.asked("/ping"), 0);
+    let service = asking.town.store().service().await.unwrap();
+    assert_eq!(service.incident.unwrap().0, "service");
+    assert!(not_before(&asking).await >= asking.town.now + Duration::minutes(59));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_may_not_read_a_secret_says_nothing_of_the_daemon() {
+    let mut asking = asking("2027-03-01").await;
+    asking.until_called(1).await;
+    std::fs::remove_file(asking.town.dir().join("m.jwt")).unwrap();
+    let told = asking.asker().ask_now("m", asking.town.now).await.unwrap();
+    assert!(matches!(told, Told::Hindered(_)), "{told:?}");
+    let probed = asking.probed("m").await;
+    assert_eq!(probed.hindrance, None);
+    assert_eq!(
+        probed.known.belief.unwrap().verdict.bearing(),
+        Bearing::Lives
+    );
+}
