@@ -49,25 +49,28 @@ pub fn read(written: &Written<'_>, asked: Asked, secrets: &[&str], now: DateTime
         gateway_error: seen.gateway_error,
     };
     let case = judge(Some(&heard), asked);
-    let volume = volume(written.rate_limit, now);
-    let spent = volume.filter(|v| v.remaining == 0).map(|v| v.resets);
+    let [limit, remaining, reset] = written.rate_limit.map(number);
+    let resets = reset.map(|reset| moment(reset, now));
+    // Nothing is left: that counts without a limit, too.
+    let spent = resets.filter(|_| remaining == Some(0));
     let waits = [
         written.retry_after.and_then(|w| retry_after(w, now)),
         spent,
         seen.retry_in.map(|seconds| after(seconds, now)),
     ];
-    let (codes, named) = match heard.body {
+    let (mut codes, named) = match heard.body {
         Body::Errors(codes) => (codes, None),
         Body::Privileges(scopes) => (Vec::new(), Some(scopes)),
         Body::Unseen | Body::Object | Body::Foreign => (Vec::new(), None),
     };
+    codes.truncate(MOST_CODES);
     Reading {
         case,
         status: Some(written.status),
         codes,
         // A partial answer may have left some out.
         scopes: named.filter(|_| case == Case::Complete),
-        volume,
+        volume: volume(limit, remaining, resets, now),
         return_at: return_at(case, waits.into_iter().flatten(), now),
         said: said(written.body.unwrap_or_default(), secrets),
     }
@@ -183,13 +186,18 @@ fn gateway_error(object: &Map<String, Value>) -> Option<bool> {
 /// All of the newer form, or all of the older one.
 fn errors(list: &[Value]) -> Body {
     if list.iter().all(Value::is_string) {
-        return Body::Errors(Vec::new());
+        let says = |error: &Value| error.as_str().is_some_and(|s| !s.trim().is_empty());
+        return if list.iter().all(says) {
+            Body::Errors(Vec::new())
+        } else {
+            Body::Foreign
+        };
     }
     let mut codes = Vec::new();
     for error in list {
         match error.get("code").and_then(Value::as_str) {
             Some(code) if is_code(code) => {
-                if codes.len() < MOST_CODES && !codes.iter().any(|c| c == code) {
+                if !codes.iter().any(|c| c == code) {
                     codes.push(code.to_owned());
                 }
             }
@@ -257,21 +265,29 @@ fn after(seconds: u64, now: DateTime<Utc>) -> DateTime<Utc> {
     now + Duration::seconds(i64::try_from(seconds).map_or(longest, |s| s.min(longest)))
 }
 
+/// A number of a `RateLimit-*` header. A later draft writes its windows behind it.
+fn number(written: Option<&str>) -> Option<i64> {
+    let written = written?.split([',', ';']).next()?.trim();
+    written.parse().ok().filter(|n| *n >= 0)
+}
+
+/// `RateLimit-Reset`: a moment since 1970, or seconds from now.
+fn moment(reset: i64, now: DateTime<Utc>) -> DateTime<Utc> {
+    match u64::try_from(reset) {
+        Ok(seconds) if reset < NO_MOMENT => after(seconds, now),
+        Ok(_) | Err(_) => DateTime::from_timestamp(reset, 0).unwrap_or(now + LONGEST_WAIT),
+    }
+}
+
 /// What the three headers say together; nothing, when one of them is missing or absurd.
-fn volume(headers: [Option<&str>; 3], now: DateTime<Utc>) -> Option<Volume> {
-    let number = |written: Option<&str>| -> Option<i64> {
-        // A later draft writes its windows behind the number.
-        let written = written?.split([',', ';']).next()?.trim();
-        written.parse().ok().filter(|n| *n >= 0)
-    };
-    let [limit, remaining, reset] = headers.map(number);
-    let (limit, remaining, reset) = (limit?, remaining?, reset?);
-    let resets = if reset < NO_MOMENT {
-        now.checked_add_signed(Duration::seconds(reset))?
-    } else {
-        DateTime::from_timestamp(reset, 0)?
-    };
-    if remaining > limit || resets > now + LONGEST_WAIT {
+fn volume(
+    limit: Option<i64>,
+    remaining: Option<i64>,
+    resets: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<Volume> {
+    let (limit, remaining, resets) = (limit?, remaining?, resets?);
+    if remaining > limit || resets >= now + LONGEST_WAIT {
         return None;
     }
     Some(Volume {

@@ -273,11 +273,15 @@ fn refusal(heard: &Heard, asked: Asked) -> Case {
     let of_token = matches!(heard.status, 401 | 403);
     let provider_failed = heard.gateway_error == Some(true);
     let mut known = codes.iter().filter_map(|code| row_of_code(code));
+    // Whether the token lives is not guessed from a code that nobody knows.
+    if of_token && codes.iter().any(|code| row_of_code(code).is_none()) {
+        return Case::NotUnderstood;
+    }
     match known.next() {
         // A provider refused the API itself: this token had passed.
-        None if of_token && provider_failed && codes.is_empty() => Case::GatewayError,
-        // Whether the token lives is not guessed from a code that nobody knows.
-        None if of_token && (provider_failed || !codes.is_empty()) => Case::NotUnderstood,
+        None if of_token && provider_failed => Case::GatewayError,
+        // No right is needed to ask for one's rights: some other server forbids it.
+        None if heard.status == 403 && asked == Asked::Privileges => Case::NotUnderstood,
         None => of_status,
         Some(_) if of_token && provider_failed => Case::NotUnderstood,
         Some(first) => {

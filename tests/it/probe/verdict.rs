@@ -7,7 +7,7 @@ use jetond::domain::verdict::{
     Asked, Bearing, Body, Case, Heard, MOST_SAID, ROWS, Reading, Verdict, judge,
 };
 use jetond::probe::read::{Written, read, unanswered};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::snapshots::faults as faults_in_french;
 
@@ -127,6 +127,11 @@ fn every_row_in_both_generations() {
                 "{status}/{code}"
             );
             assert_eq!((v3.status, v3.codes), (Some(status), vec![code.to_owned()]));
+            // Nobody needs a right to ask for his rights.
+            let older = match (older, asked) {
+                (C::ScopeMissing, Asked::Privileges) => C::NotUnderstood,
+                (older, _) => older,
+            };
             for body in [V2, V2_WHOLE] {
                 let v2 = heard(status, body.as_bytes(), asked);
                 assert_eq!(v2.case, older, "{status} {body}");
@@ -233,7 +238,13 @@ fn what_contradicts_itself_is_no_death() {
         (401, v3("00429")),
         // A code that nobody knows.
         (401, v3("00199")),
+        (401, both("00106", "01999")),
+        (401, one_of_many("00103")),
         (403, v3("00199")),
+        // A gateway of somebody else's.
+        (401, r#"{"errors":[""]}"#.to_owned()),
+        (401, r#"{"errors":["no", " "]}"#.to_owned()),
+        (403, V2.to_owned()),
         (403, v3("00103")),
         (404, v3("00106")),
         (422, v3("00105")),
@@ -247,16 +258,25 @@ fn what_contradicts_itself_is_no_death() {
         let read = heard(status, body.as_bytes(), Asked::Privileges);
         assert_eq!(read.case, Case::NotUnderstood, "{status} {body}");
     }
-    // Two codes of one verdict agree, and a provider's code beside ours says nothing.
-    for body in [both("00106", "00101"), both("00106", "01999")] {
-        let read = heard(401, body.as_bytes(), Asked::Privileges);
-        assert_eq!(read.case, Case::TokenNotFound, "{body}");
-    }
+    // Two codes of one verdict agree.
+    let read = heard(401, both("00106", "00101").as_bytes(), Asked::Privileges);
+    assert_eq!(read.case, Case::TokenNotFound);
     // About the request, the status has the last word.
     assert_eq!(
         heard(400, v3("00201").as_bytes(), Asked::Anything).case,
         Case::BadRequest
     );
+}
+
+/// This code behind more unknown ones than are kept.
+fn one_of_many(code: &str) -> String {
+    let codes = (0..20).map(|n| format!("9{n:04}"));
+    let codes: Vec<Value> = [code.to_owned()]
+        .into_iter()
+        .chain(codes)
+        .map(|code| json!({"code": code}))
+        .collect();
+    json!({"errors": codes}).to_string()
 }
 
 #[test]
@@ -359,7 +379,7 @@ fn a_wait_is_taken_to_the_letter() {
         Some(now() + Duration::seconds(120))
     );
     assert_eq!(waited(503, "", none, "").return_at, None);
-    let meta = |retry: serde_json::Value| {
+    let meta = |retry: Value| {
         json!({"errors": [
             {"code": "01999", "meta": {"retry_in": retry}}, {"code": "00429", "meta": {"retry_in": 7}},
         ]})
@@ -385,6 +405,22 @@ fn a_wait_is_taken_to_the_letter() {
     let rate = [Some("50"), Some("0"), Some(resets.as_str())];
     let read = waited(429, "120", rate, &meta(json!(300)));
     assert_eq!(read.return_at, Some(now() + Duration::minutes(50)));
+    // That nothing is left counts without a limit, and for no longer than a week.
+    for (reset, seconds) in [
+        ("90", 90),
+        (resets.as_str(), 3000),
+        ("864000", WEEK),
+        ("99999999999", WEEK),
+        ("9223372036854775807", WEEK),
+    ] {
+        let read = waited(200, "", [None, Some("0"), Some(reset)], "{}");
+        let waits = read.return_at.unwrap() - now();
+        assert_eq!(waits, Duration::seconds(seconds), "{reset}");
+        assert_eq!(read.volume, None);
+    }
+    for rate in [[None, Some("1"), Some("90")], [Some("50"), Some("0"), None]] {
+        assert_eq!(waited(200, "", rate, "{}").return_at, None);
+    }
 }
 
 #[test]
