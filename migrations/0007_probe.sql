@@ -10,6 +10,9 @@ CREATE TABLE probe (
     status           BIGINT,
     codes            TEXT,
     said             TEXT NOT NULL DEFAULT '',
+    -- The change of the record that the answer came after: another one since makes void what
+    -- follows.
+    of_record        BIGINT,
     -- What is believed of the token, since when, and by what answer last.
     verdict          TEXT,
     verdict_since    BIGINT,

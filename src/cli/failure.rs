@@ -62,7 +62,9 @@ impl Exit {
             Self::Config => "the config is invalid",
             Self::NotFound => "what was named does not exist",
             Self::Refused => "refused",
-            Self::NotDelivered => "not delivered, or something owed is uncovered",
+            Self::NotDelivered => {
+                "not delivered, something owed is uncovered, or a token shows no sign of life"
+            }
             Self::Store => "the store is unusable",
             Self::Monitor(_) => "a state in the monitor's numbers",
         }

@@ -31,8 +31,11 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     }
     let store = writable(&config, false, context).await?;
     let asker = app::asker(&config, store.clone(), CancellationToken::new());
-    let heard = match &args.id {
-        Some(id) => vec![(id.clone(), one(id, &asker, &store, &config).await?)],
+    let (heard, is_whole) = match &args.id {
+        Some(id) => (
+            vec![(id.clone(), one(id, &asker, &store, &config).await?)],
+            true,
+        ),
         None => all(&asker, &config, context).await?,
     };
     let is_well = heard
@@ -46,10 +49,10 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             print(id, heard, &config.calendar, context)?;
         }
     }
-    Ok(if is_well {
-        Exit::Done
-    } else {
-        Exit::NotDelivered
+    Ok(match (is_well, is_whole) {
+        (true, true) => Exit::Done,
+        (true, false) => Exit::Refused,
+        (false, _) => Exit::NotDelivered,
     })
 }
 
@@ -61,12 +64,13 @@ async fn one(id: &str, asker: &Asker, store: &Store, config: &Config) -> Result<
     }
 }
 
-/// Every token whose secret is given; what cannot be asked is told, and does not stop the others.
+/// Every token whose secret is given, and whether all were asked about; what cannot be asked is
+/// told, and does not stop the others.
 async fn all(
     asker: &Asker,
     config: &Config,
     context: &Context,
-) -> Result<Vec<(String, Heard)>, Failure> {
+) -> Result<(Vec<(String, Heard)>, bool), Failure> {
     let mut heard = Vec::new();
     let mut refused = None;
     for (id, _) in &config.probe.secrets {
@@ -85,7 +89,7 @@ async fn all(
     }
     match refused {
         Some(failure) if heard.is_empty() => Err(failure),
-        Some(_) | None => Ok(heard),
+        refused => Ok((heard, refused.is_none())),
     }
 }
 

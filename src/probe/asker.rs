@@ -3,6 +3,7 @@
 //! A call is on record before it leaves, and its answer, what is believed since and the notes
 //! about it in one transaction after it. Nothing of the store is held over the network.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -30,7 +31,7 @@ use crate::store::probe::{Service, Watched};
 const AT_MOST: u32 = 4;
 
 /// A token whose secret cannot be used is looked at again after this.
-const MENDED: chrono::Duration = chrono::Duration::minutes(15);
+const MENDED: chrono::Duration = chrono::Duration::minutes(1);
 
 /// After SIGTERM an answer is waited for this long.
 const GRACE: Duration = Duration::from_secs(5);
@@ -45,6 +46,8 @@ pub struct Asker {
     desk: Desk,
     probe: Probe,
     wire: Wire,
+    /// What an answer asked for that could not be written down.
+    patience: Mutex<Option<DateTime<Utc>>>,
     stopping: CancellationToken,
 }
 
@@ -112,6 +115,7 @@ impl Asker {
             store,
             desk,
             probe,
+            patience: Mutex::new(None),
             stopping,
         }
     }
@@ -136,7 +140,8 @@ impl Asker {
         let present = || now + seconds_of(started.elapsed());
         let ids: Vec<&str> = self.probe.secrets.iter().map(|(t, _)| t.as_str()).collect();
         let watched = self.store.watched(&ids).await?;
-        let mut queue: Vec<_> = watched.iter().map(|t| (self.due_at(t, now), t)).collect();
+        let due = |t: &Watched| self.due_at(&t.known, t, now);
+        let mut queue: Vec<_> = watched.iter().map(|t| (due(t), t)).collect();
         queue.sort_by_key(|(at, token)| (*at, token.no));
         let mut again: Vec<DateTime<Utc>> = Vec::new();
         let mut rests = None;
@@ -160,7 +165,7 @@ impl Asker {
                         asked_at: Some(now),
                         ..known.clone()
                     };
-                    again.push(self.due_after(&known, token, heard.at));
+                    again.push(self.due_at(&known, token, heard.at));
                 }
                 Told::Rests(until) => {
                     rests = Some(until);
@@ -210,11 +215,7 @@ impl Asker {
             .map(|(_, source)| source)
     }
 
-    fn due_at(&self, token: &Watched, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.due_after(&token.known, token, now)
-    }
-
-    fn due_after(&self, known: &Known, token: &Watched, now: DateTime<Utc>) -> DateTime<Utc> {
+    fn due_at(&self, known: &Known, token: &Watched, now: DateTime<Utc>) -> DateTime<Utc> {
         let moment = (self.probe.hour, moment_of(&token.id));
         next_ask(known, token.dates, &self.desk.calendar, moment, now)
     }
@@ -222,7 +223,7 @@ impl Asker {
     /// One call about a token, with everything that is written before and after it.
     async fn ask(&self, token: &Watched, now: DateTime<Utc>) -> Result<Told> {
         let service = self.store.service().await?;
-        if let Some(until) = service.not_before.filter(|at| *at > now) {
+        if let Some(until) = self.rests(&service, now) {
             return Ok(Told::Rests(until));
         }
         let Some(source) = self.source(&token.id) else {
@@ -234,9 +235,7 @@ impl Asker {
         };
         let jwt = match usable {
             Ok(jwt) => jwt,
-            Err(why) => {
-                return Ok(Told::Hindered(why));
-            }
+            Err(why) => return Ok(Told::Hindered(why)),
         };
         let before = token.known.asked_at;
         if !self.store.ask_begins(token.no, before, now).await? {
@@ -257,7 +256,13 @@ impl Asker {
         } else {
             None
         };
-        let heard = self.record(token, reading, ping, present()).await?;
+        let asked_for = reading.return_at.max(ping.and_then(|p| p.return_at));
+        let recorded = self.record(token, reading, ping, present()).await;
+        if recorded.is_err() {
+            let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+            *patience = asked_for.max(*patience);
+        }
+        let heard = recorded?;
         let (case, status) = (heard.reading.case.word(), heard.reading.status);
         if is_silent {
             let said = &heard.reading.said;
@@ -267,6 +272,17 @@ impl Asker {
             tracing::info!(token = %token.id, case, status, "asked");
         }
         Ok(Told::Heard(Box::new(heard)))
+    }
+
+    /// Until when nothing may be asked; `None`: it may.
+    fn rests(&self, service: &Service, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_to_come = |at: &DateTime<Utc>| service::is_to_come(at, now);
+        [service.not_before, patience]
+            .into_iter()
+            .flatten()
+            .filter(is_to_come)
+            .max()
     }
 
     /// Why a token cannot be asked about is written down and said once.
@@ -301,7 +317,7 @@ impl Asker {
         if !service::may_end_by_ping(&service) || self.wire.refusal().is_some() {
             return Ok(None);
         }
-        if let Some(until) = service.not_before.filter(|at| *at > now) {
+        if let Some(until) = self.rests(&service, now) {
             return Ok(Some(until));
         }
         let Some(ping) = self.ping(now).await else {
@@ -362,10 +378,10 @@ impl Asker {
         let mut known = None;
         if let Some(token) = current {
             let (after, follows) = follow(&token.known, reading, token.dates.expires, now);
-            tx.put_answer(token.no, &after, reading, now).await?;
+            tx.put_answer(&token, &after, reading, now).await?;
             let notes = notes(&mut tx, &self.desk, token.no, &follows, reading, now).await?;
             if !notes.is_empty() {
-                tx.put_notes(&notes, now).await?;
+                tx.settle(&[], &notes, now).await?;
             }
             known = Some(after);
         }

@@ -17,7 +17,14 @@ const PART: usize = 16;
 pub(super) fn of(source: &SecretSource, jti: Option<&str>) -> Result<SecretString, Text> {
     let written = source.resolve().map_err(|e| e.0)?;
     let claims = jwt::read(written.expose_secret()).map_err(|e| e.said())?;
-    if let Some(expected) = jti.filter(|jti| !jti.eq_ignore_ascii_case(claims.jti.as_str())) {
+    let Some(expected) = jti else {
+        // The text of the token before this one would be called dead, and rightly.
+        return Err(text!(
+            "its jti is not on record, so another token’s text would not be noticed: `jetond check` shows the jti to write in its [[token]]",
+            "son jti n’est pas au registre, et le texte d’un autre jeton passerait inaperçu : `jetond check` montre le jti à écrire dans son [[token]]"
+        ));
+    };
+    if !expected.eq_ignore_ascii_case(claims.jti.as_str()) {
         let end: String = expected.chars().rev().take(6).collect();
         let end: String = end.chars().rev().collect();
         let found = claims.jti.end();

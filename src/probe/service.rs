@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
 use crate::domain::retry::{Outage, circuit_pause};
-use crate::domain::verdict::{Asked, Bearing, Case, Reading};
+use crate::domain::verdict::{Asked, Bearing, Case, LONGEST_WAIT, Reading};
 use crate::http::{Answer, Fault, StatusCode};
 use crate::probe::read::{Written, read};
 use crate::store::probe::Service;
@@ -127,11 +127,18 @@ pub(super) fn after_call(
         ping.and_then(|p| p.return_at),
     ];
     if reading.case.verdict().bearing() != Bearing::Nothing {
+        // Who says again and again that it is too much is left alone for longer each time, though
+        // it does not say for how long.
+        let failures = match reading.case {
+            Case::OverVolume => before.failures.saturating_add(1),
+            _ => 0,
+        };
+        let pause = (failures > 0).then(|| now + circuit_pause(Outage::Unreachable, failures));
         return Service {
-            not_before: latest(asked_for, now),
+            not_before: latest([latest(asked_for, now), pause], now),
             incident: None,
             seen_at: Some(now),
-            failures: 0,
+            failures,
             said,
         };
     }
@@ -200,10 +207,17 @@ fn incident(reading: &Reading, ping: Ping) -> (&'static str, Option<DateTime<Utc
     }
 }
 
+/// Whether an instant is still to come. None that was ever asked for lies further off; a clock that
+/// was ahead may have written one.
+pub(super) fn is_to_come(at: &DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    *at > now && *at <= now + LONGEST_WAIT
+}
+
 /// The latest of these instants that is still to come.
 fn latest<const N: usize>(
     instants: [Option<DateTime<Utc>>; N],
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    instants.into_iter().flatten().filter(|at| *at > now).max()
+    let instants = instants.into_iter().flatten();
+    instants.filter(|at| is_to_come(at, now)).max()
 }

@@ -12,7 +12,6 @@ use crate::domain::verdict::{Case, Reading, Verdict, Volume};
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::{count, list};
 use crate::store::plan::json;
-use crate::store::settle::NewNote;
 use crate::store::{Store, Tx, instant, seconds};
 
 /// A token that may be asked about.
@@ -75,7 +74,7 @@ pub struct Service {
 
 const PROBED: &str = "SELECT t.id, b.asked_at, b.verdict, b.verdict_since, b.verdict_at, b.suspected, b.suspected_at, \
      b.scopes, b.volume_limit, b.volume_remaining, b.volume_resets, b.answered_at, b.answer_case, b.status, b.codes, \
-     b.said, b.hindrance, max(p.opened_at, p.dated_at, t.state_at)";
+     b.said, b.hindrance, max(p.opened_at, p.dated_at, t.state_at), b.of_record";
 
 const OF_TOKENS: &str = "FROM probe b JOIN token t ON t.no = b.token JOIN period p ON p.token = t.no AND p.no = t.period";
 
@@ -199,13 +198,13 @@ impl Tx {
         row.as_ref().map_or(Ok(Service::default()), service)
     }
 
-    /// Writes down an answer about a token, and what is known since.
+    /// Writes down an answer about a token as it was at its last change, and what is known since.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub async fn put_answer(
         &mut self,
-        token: i64,
+        token: &Watched,
         known: &Known,
         reading: &Reading,
         now: DateTime<Utc>,
@@ -215,9 +214,9 @@ impl Tx {
         sqlx::query(
             "UPDATE probe SET answered_at = $2, answer_case = $3, status = $4, codes = $5, said = $6, \
                verdict = $7, verdict_since = $8, verdict_at = $9, suspected = $10, suspected_at = $11, scopes = $12, \
-               volume_limit = $13, volume_remaining = $14, volume_resets = $15, hindrance = NULL WHERE token = $1",
+               volume_limit = $13, volume_remaining = $14, volume_resets = $15, of_record = $16, hindrance = NULL WHERE token = $1",
         )
-        .bind(token)
+        .bind(token.no)
         .bind(seconds(now))
         .bind(reading.case.word())
         .bind(reading.status.map(i64::from))
@@ -232,6 +231,7 @@ impl Tx {
         .bind(volume.map(|v| i64::from(v.limit)))
         .bind(volume.map(|v| i64::from(v.remaining)))
         .bind(volume.map(|v| seconds(v.resets)))
+        .bind(seconds(token.dates.changed_at))
         .execute(&mut *self.inner)
         .await?;
         Ok(())
@@ -296,23 +296,15 @@ impl Tx {
         .await?;
         Ok(())
     }
-
-    /// Queues notes that an answer asks for.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn put_notes(&mut self, notes: &[NewNote], now: DateTime<Utc>) -> Result<()> {
-        self.settle(&[], notes, now).await
-    }
 }
 
 fn watched(r: &SqliteRow) -> Result<Watched> {
     Ok(Watched {
-        no: r.try_get(18)?,
+        no: r.try_get(19)?,
         id: r.try_get(0)?,
-        jti: r.try_get(19)?,
+        jti: r.try_get(20)?,
         dates: Dates {
-            expires: instant(r.try_get(20)?),
+            expires: instant(r.try_get(21)?),
             changed_at: instant(r.try_get(17)?),
         },
         known: known(r)?,
@@ -383,11 +375,11 @@ fn known(r: &SqliteRow) -> Result<Known> {
     };
     // What was heard before the record changed is not held against what it says now: a death
     // after a renewal is another one, and is told again.
-    let changed = instant(r.try_get(17)?);
+    let stands = r.try_get::<Option<i64>, _>(18)? == r.try_get(17)?;
     Ok(Known {
         asked_at: at(1)?,
-        belief: belief.filter(|b: &Belief| b.at >= changed),
-        suspicion: verdict(5)?.zip(at(6)?).filter(|(_, at)| *at >= changed),
+        belief: belief.filter(|_| stands),
+        suspicion: verdict(5)?.zip(at(6)?).filter(|_| stands),
         scopes: r.try_get::<Option<&str>, _>(7)?.map(list),
         volume,
     })

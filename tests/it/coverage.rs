@@ -19,7 +19,7 @@ async fn whys(town: &Town) -> Vec<(Why, i32)> {
     found.into_iter().map(|u| (u.why, u.stage)).collect()
 }
 
-async fn edit(town: &Town, sql: &'static str) {
+pub(crate) async fn edit(town: &Town, sql: &'static str) {
     let path = town.dir().join("jetond.db");
     let pool = sqlx::SqlitePool::connect(path.to_str().unwrap())
         .await

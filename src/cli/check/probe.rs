@@ -124,23 +124,22 @@ fn of_token(id: &TokenId, source: &SecretSource, known: Option<&Jti>) -> Finding
                 "{id} : son texte est lisible, et porte son jti"
             ),
         ),
-        (Ok(_), None) => Finding {
-            hint: Some(advise_jti()),
-            ..Finding::well(
-                "probe",
-                text!(
-                    "{id}: its text can be read; its jti is not declared, so it is not compared",
-                    "{id} : son texte est lisible ; son jti n’est pas déclaré, donc pas comparé"
-                ),
-            )
-        },
+        (Ok(claims), None) => Finding::doubtful(
+            "probe",
+            text!(
+                "{id}: its text can be read; its jti is not declared, so the API is not asked about it: another token in its place would not be noticed",
+                "{id} : son texte est lisible ; son jti n’est pas déclaré, donc l’API n’est pas interrogée à son sujet : un autre jeton à sa place passerait inaperçu"
+            ),
+            advise_jti(&claims.jti),
+        ),
     }
 }
 
-fn advise_jti() -> Text {
+fn advise_jti(jti: &Jti) -> Text {
+    let jti = jti.as_str();
     text!(
-        "declare its jti: another token in its place is then noticed",
-        "déclarer son jti : un autre jeton à sa place sera alors remarqué"
+        "if that text is this token’s, write to its [[token]]: jti = \"{jti}\"",
+        "si ce texte est bien celui de ce jeton, écrire dans son [[token]] : jti = \"{jti}\""
     )
 }
 

@@ -68,6 +68,40 @@ async fn a_death_after_a_renewal_is_another_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_days_to_come_does_not_make_void_what_is_heard() {
+    // The clock was a year ahead when the token was renewed.
+    let mut asking = asking("2027-03-01").await;
+    asking.town.now += Duration::days(365);
+    let text = file(&asking.server, "2028-05-10", SECRET);
+    asking.town.reload(&text).await;
+    asking.town.now -= Duration::days(365);
+    asking.until_called(1).await;
+    let belief = asking.probed("m").await.known.belief.unwrap();
+    assert_eq!(belief.verdict, Verdict::Alive);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_without_a_jti_on_record_is_not_asked_about() {
+    // The text of the token before it, which is dead by right, may lie where its own should.
+    let server = ApiServer::start();
+    server.always(error(401, "00103"));
+    let config = head() + &crate::support::daemon::token("m", "2027-03-01", &["a@ville.example"]);
+    let town = Town::start(&config, at(MORNING)).await;
+    let mut asking = Asking {
+        probe: server.probe(),
+        town,
+        server,
+    };
+    asking.give("m", &jwt("m"));
+    asking.probe.hour = 7;
+    asking.town.now += Duration::days(2);
+    assert_eq!(asking.step().await.calls, 0);
+    let hindrance = asking.probed("m").await.hindrance.unwrap();
+    assert!(hindrance.contains("jti"), "{hindrance}");
+    assert!(asking.server.told().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_secret_nothing_is_said_any_more() {
     let mut asking = asking("2027-03-01").await;
     asking.server.always(error(401, "00105"));

@@ -6,6 +6,7 @@ use jetond::domain::verdict::{Bearing, Case};
 use jetond::probe::Told;
 
 use super::{Asking, SHORT};
+use crate::coverage::edit;
 use crate::support::api_server::{
     ApiServer, Does, alive, alive_before, error, error_before, gateway_error, over_volume, page,
     ping, redirect,
@@ -61,7 +62,8 @@ async fn every_row_of_what_the_api_answers_has_its_case() {
         let heard = heard(&asking, "m").await;
         assert_eq!(heard.reading.case, case, "{does:?}");
         let says = case.verdict().bearing() != Bearing::Nothing;
-        assert_eq!(heard.service.failures == 0, says, "{does:?}");
+        let counts = says && case != Case::OverVolume;
+        assert_eq!(heard.service.failures == 0, counts, "{does:?}");
         assert_eq!(heard.service.incident.is_none(), says, "{does:?}");
         assert!(heard.reading.said.chars().count() <= 513, "{does:?}");
         asking.town.now += Duration::days(1);
@@ -134,6 +136,59 @@ async fn an_asked_wait_is_kept_to_the_letter_by_everyone() {
         1,
         "the other one is due since then"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_much_without_a_wait_is_left_alone_longer_and_longer() {
+    let mut asking = Asking::start(&["m"], "2027-12-01", MORNING).await;
+    asking.server.always(over_volume(""));
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let heard = heard(&asking, "m").await;
+        let until = heard.service.not_before.unwrap();
+        waits.push((until - heard.at).num_minutes());
+        assert_eq!(heard.service.incident, None);
+        asking.town.now = until + Duration::seconds(1);
+    }
+    assert_eq!(waits, [1, 1, 2, 5, 10, 15]);
+    asking.server.always(alive(&["a"]));
+    assert_eq!(heard(&asking, "m").await.service.failures, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_asked_wait_that_could_not_be_written_down_is_kept_all_the_same() {
+    let mut asking = Asking::start(&["m", "n"], "2027-12-01", MORNING).await;
+    asking.probe.hour = 7;
+    asking.town.now += Duration::days(3);
+    asking.server.always(over_volume("Retry-After: 600\r\n"));
+    let asker = asking.asker();
+    for sql in [
+        "CREATE TRIGGER full BEFORE UPDATE OF answered_at ON probe BEGIN SELECT RAISE(ABORT, 'full'); END",
+        "CREATE TRIGGER none BEFORE INSERT ON service BEGIN SELECT RAISE(ABORT, 'full'); END",
+    ] {
+        edit(&asking.town, sql).await;
+    }
+    asker.step(asking.town.now).await.unwrap_err();
+    edit(&asking.town, "DROP TRIGGER full; DROP TRIGGER none").await;
+    for minutes in [0, 9] {
+        let now = asking.town.now + Duration::minutes(minutes);
+        assert_eq!(asker.step(now).await.unwrap().calls, 0);
+    }
+    assert_eq!(asking.server.told().len(), 1);
+    let later = asking.town.now + Duration::minutes(11);
+    assert_eq!(asker.step(later).await.unwrap().calls, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_a_clock_wrote_that_was_ahead_is_no_wait() {
+    let mut asking = Asking::start(&["m"], "2027-12-01", MORNING).await;
+    asking.town.now += Duration::days(365);
+    asking.server.will([error(503, "01000")]);
+    assert_eq!(heard(&asking, "m").await.service.failures, 1);
+    asking.town.now -= Duration::days(365);
+    let heard = heard(&asking, "m").await;
+    assert_eq!(heard.reading.case, Case::Complete);
+    assert_eq!(heard.service.not_before, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

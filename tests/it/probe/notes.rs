@@ -50,18 +50,18 @@ pub(super) async fn hear(town: &Town, id: &str, reading: &Reading) {
     );
     let known = Known {
         asked_at: Some(town.now),
-        ..watched.known
+        ..watched.known.clone()
     };
     let (next, follows) = follow(&known, reading, watched.dates.expires, town.now);
     let mut tx = store.begin().await.unwrap();
-    tx.put_answer(watched.no, &next, reading, town.now)
+    tx.put_answer(&watched, &next, reading, town.now)
         .await
         .unwrap();
     let desk = app::desk(town.config());
     let notes = news::probe::notes(&mut tx, &desk, watched.no, &follows, reading, town.now)
         .await
         .unwrap();
-    tx.put_notes(&notes, town.now).await.unwrap();
+    tx.settle(&[], &notes, town.now).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{declared, head, jwt};
-use crate::support::api_server::{ApiServer, error, over_volume};
+use crate::support::api_server::{ApiServer, alive, error, over_volume};
 use crate::support::program::{Program, said};
 
 fn told(program: &Program, args: &[&str]) -> (i32, Value, String) {
@@ -81,9 +81,20 @@ fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
         words.contains("401 00105") && words.contains("une première réponse"),
         "{words}"
     );
+    // What lives, and what could not be asked about.
+    server.always(alive(&["entreprises"]));
+    let other = declared("n", "2099-12-01") + "secret = { file = \"n.jwt\" }\n";
+    program.rewrite(&(head() + &probe + &token + &other));
+    let made = program.command(&["run", "--once"]).output().unwrap();
+    assert_eq!(made.status.code(), Some(0), "{}", said(&made));
+    let part = program.command(&["probe", "--json"]).output().unwrap();
+    assert_eq!(part.status.code(), Some(5), "{}", said(&part));
+    let answer: Value = serde_json::from_slice(&part.stdout).unwrap();
+    assert_eq!(answer["data"].as_array().unwrap().len(), 1, "{answer}");
+    assert!(said(&part).contains("n.jwt"), "{}", said(&part));
     server.always(over_volume("Retry-After: 600\r\n"));
     assert_eq!(program.json(&["probe", "m"])[0]["verdict"], "over_volume");
     let (exit, word, said) = told(&program, &["probe", "m"]);
     assert_eq!((exit, word.as_str()), (5, Some("service_rests")), "{said}");
-    assert_eq!(server.asked("/privileges"), 3);
+    assert_eq!(server.asked("/privileges"), 4);
 }
