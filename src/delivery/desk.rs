@@ -272,7 +272,7 @@ impl Desk {
 /// What the API said of a token whose date has passed, in this period.
 fn heard(c: &Carried, now: DateTime<Utc>) -> Option<Heard> {
     let (verdict, at) = c.heard?;
-    if now <= c.expires || at < c.opened_at {
+    if now <= c.expires {
         return None;
     }
     match verdict.bearing() {

@@ -13,6 +13,7 @@ pub use crate::store::claim::{Bounds, CLAIM, Claimed, InFlight, Wanted};
 pub use crate::store::doubt::{Doubt, ENTER_DOUBT};
 use crate::store::error::{Result, StoreError};
 use crate::store::plan::{counted, gathered, json};
+use crate::store::probe::STANDS;
 use crate::store::{Store, Tx, instant, quiet, seconds};
 
 /// The state of a mail (`docs/rules.md`, *A mail's life*).
@@ -186,7 +187,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn carried(&self, mails: &[i64]) -> Result<Vec<Carried>> {
-        let rows: String = sqlx::query_scalar(
+        let sql = sqlx::AssertSqlSafe(format!(
             "SELECT json_group_array(json_array(n.mail, t.no, t.id, t.name, t.client_name, n.stage, n.recipient, \
                p.expires, p.opened_at, p.dated_at, t.datapass_id, t.jti, t.siret, t.used_by, t.contact, \
                json_array(t.declared_at, p.revoked_from IS NOT NULL, (SELECT q.filed_at FROM quiet q \
@@ -194,12 +195,13 @@ impl Store {
                ORDER BY n.mail, p.expires, t.id) \
              FROM json_each($1) j CROSS JOIN notice n ON n.mail = j.value \
              CROSS JOIN token t ON t.no = n.token AND t.period = n.period AND t.state = 'active' \
-             CROSS JOIN period p ON p.token = n.token AND p.no = n.period LEFT JOIN probe b ON b.token = n.token \
-             WHERE n.state = 'owed'",
-        )
-        .bind(json(mails))
-        .fetch_one(&self.pool)
-        .await?;
+             CROSS JOIN period p ON p.token = n.token AND p.no = n.period LEFT JOIN probe b ON b.token = n.token AND {STANDS} \
+             WHERE n.state = 'owed'"
+        ));
+        let rows: String = sqlx::query_scalar(sql)
+            .bind(json(mails))
+            .fetch_one(&self.pool)
+            .await?;
         Ok(gathered::<CarriedRow>(&rows)?
             .into_iter()
             .map(|r| Carried {

@@ -72,6 +72,10 @@ pub struct Service {
     pub said: String,
 }
 
+/// That what is believed of a token by a row `b` of `probe` still stands: its record `t`, with its
+/// period `p`, was not changed since.
+pub(super) const STANDS: &str = "b.of_record = max(p.opened_at, p.dated_at, t.state_at)";
+
 const PROBED: &str = "SELECT t.id, b.asked_at, b.verdict, b.verdict_since, b.verdict_at, b.suspected, b.suspected_at, \
      b.scopes, b.volume_limit, b.volume_remaining, b.volume_resets, b.answered_at, b.answer_case, b.status, b.codes, \
      b.said, b.hindrance, max(p.opened_at, p.dated_at, t.state_at), b.of_record";

@@ -10,6 +10,7 @@ use crate::store::board::tokens::Today;
 use crate::store::error::Result;
 use crate::store::outbox::count;
 use crate::store::plan::json;
+use crate::store::probe::STANDS;
 use crate::store::quiet::{SAID, Said, said};
 use crate::store::record::{TOKENS, Token, token};
 use crate::store::{Store, instant};
@@ -75,13 +76,12 @@ impl Store {
             let no: i64 = r.try_get(0)?;
             told.insert(no, (count(r.try_get(1)?), count(r.try_get(2)?)));
         }
-        let heard = sqlx::query(
+        let sql = sqlx::AssertSqlSafe(format!(
             "SELECT b.token, b.verdict FROM json_each($1) j CROSS JOIN probe b ON b.token = j.value \
-             WHERE b.verdict IS NOT NULL",
-        )
-        .bind(&asked)
-        .fetch_all(&self.pool)
-        .await?;
+             CROSS JOIN token t ON t.no = b.token CROSS JOIN period p ON p.token = t.no AND p.no = t.period \
+             WHERE b.verdict IS NOT NULL AND {STANDS}"
+        ));
+        let heard = sqlx::query(sql).bind(&asked).fetch_all(&self.pool).await?;
         let mut verdicts = HashMap::new();
         for r in &heard {
             let no: i64 = r.try_get(0)?;

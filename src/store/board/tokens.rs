@@ -10,6 +10,7 @@ use crate::domain::verdict::{Bearing, Verdict};
 use crate::store::board::{Count, Search, Slice, Sql, cut, fold};
 use crate::store::error::Result;
 use crate::store::plan::json;
+use crate::store::probe::STANDS;
 use crate::store::{Store, seconds};
 
 /// From so many days before expiry on a token counts as to be renewed.
@@ -286,26 +287,27 @@ impl TokenFilter {
 /// Narrows to the tokens of which the API says this.
 fn said(sql: &mut Sql, heard: Heard) {
     let among = |sql: &mut Sql, bearing: Bearing| {
-        sql.push(
-            " AND b.verdict_at >= (SELECT max(o.opened_at, o.dated_at, t.state_at) FROM period o \
-               WHERE o.token = t.no AND o.no = t.period) AND b.verdict IN (SELECT value FROM json_each(",
-        );
+        sql.push(format!(
+            " AND {STANDS} AND b.verdict IN (SELECT value FROM json_each("
+        ));
         let words = Verdict::ALL.iter().filter(|v| v.bearing() == bearing);
         let words: Vec<&str> = words.map(|v| v.word()).collect();
         sql.push_bind(json(&words)).push("))");
     };
-    sql.push(" AND EXISTS (SELECT 1 FROM probe b WHERE b.token = t.no");
+    sql.push(
+        " AND EXISTS (SELECT 1 FROM probe b CROSS JOIN period p ON p.token = t.no AND p.no = t.period \
+           WHERE b.token = t.no",
+    );
     match heard {
         Heard::Works => among(sql, Bearing::Lives),
         Heard::Refused => among(sql, Bearing::Dead),
         Heard::Outlives => {
             among(sql, Bearing::Lives);
-            sql.push(
-                " AND b.verdict_at > (SELECT o.expires + 3600 FROM period o WHERE o.token = t.no AND o.no = t.period)",
-            );
+            sql.push(" AND b.verdict_at > p.expires + 3600");
         }
         Heard::Is(verdict) => {
-            sql.push(" AND b.verdict = ").push_bind(verdict.word());
+            sql.push(format!(" AND {STANDS} AND b.verdict = "))
+                .push_bind(verdict.word());
         }
         Heard::Hindered => {
             sql.push(" AND b.hindrance IS NOT NULL");

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Duration, Utc};
 use jetond::domain::verdict::{Bearing, Verdict};
 use jetond::probe::Told;
+use jetond::store::board::tokens::{Heard, Today, TokenFilter};
 
 use super::{Asking, declared, head, jwt};
 use crate::support::api_server::{ApiServer, alive, error, over_volume};
@@ -44,6 +45,27 @@ async fn deaths(asking: &Asking) -> usize {
     mails.iter().filter(|m| m.kind == "note_probe_dead").count()
 }
 
+/// How many tokens the list shows as expired; and how many it finds as that, and as refused.
+async fn listed(asking: &Asking) -> [i64; 3] {
+    let store = asking.town.store();
+    let today = Today::at(&asking.town.config().calendar, asking.town.now);
+    let no = store.watched(&["m"]).await.unwrap().remove(0).no;
+    let rows = store.listed(&[no], &today).await.unwrap();
+    let shown = rows.iter().filter(|r| r.verdict == Some(Verdict::Expired));
+    let mut counts = [i64::from(shown.count() == 1), 0, 0];
+    for (n, heard) in [Heard::Is(Verdict::Expired), Heard::Refused]
+        .into_iter()
+        .enumerate()
+    {
+        let filter = TokenFilter {
+            heard: Some(heard),
+            ..TokenFilter::default()
+        };
+        counts[n + 1] = store.count_tokens(&filter, &today).await.unwrap().rows;
+    }
+    counts
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_death_after_a_renewal_is_another_one() {
     // Dead at its date, as the record said, and dead before it: each is told anew after a renewal.
@@ -53,12 +75,14 @@ async fn a_death_after_a_renewal_is_another_one() {
         asking.until_called(2).await;
         let death = asking.probed("m").await.death().unwrap();
         assert_eq!(death.verdict, Verdict::Expired);
+        assert_eq!(listed(&asking).await, [1, 1, 1]);
         assert_eq!(deaths(&asking).await, told);
         let text = file(&asking.server, "2028-05-10", SECRET);
         asking.town.now += Duration::hours(10);
         asking.town.reload(&text).await;
-        // What was heard of the former period is not said of this one.
+        // What was heard of the former period is not said of this one, nor anywhere.
         assert_eq!(asking.probed("m").await.death(), None);
+        assert_eq!(listed(&asking).await, [0, 0, 0]);
         asking.until_called(1).await;
         assert_eq!(deaths(&asking).await, told);
         asking.until_called(1).await;
