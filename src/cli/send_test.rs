@@ -14,7 +14,7 @@ use crate::delivery::transport::Way;
 use crate::domain::address::{Address, Mailbox};
 use crate::domain::language::text;
 use crate::posts;
-use crate::posts::channel::{Channel, Reply, Ways};
+use crate::posts::channel::{Channel, DEADLINE, Reply};
 use crate::posts::message::{Post, Says};
 use crate::{app, clock};
 
@@ -142,7 +142,7 @@ async fn post(name: &str, config: &Config, context: &mut Context) -> Result<Exit
     };
     let now = clock::now();
     let desk = app::desk(config);
-    let channel = Channel::new(channel.clone(), Ways::default());
+    let channel = Channel::new(channel.clone(), DEADLINE);
     let post = Post {
         id: format!("test.{}.{}", now.timestamp(), std::process::id()),
         at: now,

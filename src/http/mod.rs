@@ -11,17 +11,19 @@ mod said;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, InvalidHeaderValue};
 use rustls::{ClientConfig, RootCertStore};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 use crate::domain::network::within;
 
@@ -129,6 +131,26 @@ impl Client {
             names,
             tls: OnceCell::new(),
         }
+    }
+
+    /// A client for an address of the file: `allow_private` and `ca_file` are the keys beside it.
+    pub fn declared(
+        deadline: Duration,
+        keep: usize,
+        allow_private: bool,
+        ca_file: Option<&Path>,
+    ) -> Self {
+        let bounds = Bounds {
+            deadline,
+            keep,
+            reach: if allow_private {
+                Reach::Anywhere
+            } else {
+                Reach::Open
+            },
+        };
+        let roots = ca_file.map_or(Roots::System, |path| Roots::File(path.to_owned()));
+        Self::new(bounds, roots, Names::System)
     }
 
     /// One request and its answer.
@@ -241,6 +263,20 @@ impl Client {
             Some(_) | None => Ok(open),
         }
     }
+}
+
+/// The header that shows a token; it is never printed, and its bytes are wiped with its last copy.
+///
+/// # Errors
+/// When the token holds what no header may hold.
+pub fn bearer(token: &SecretString) -> Result<(HeaderName, HeaderValue), InvalidHeaderValue> {
+    let token = token.expose_secret();
+    let mut line = Zeroizing::new(String::with_capacity("Bearer ".len() + token.len()));
+    line.push_str("Bearer ");
+    line.push_str(token);
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(line))?;
+    value.set_sensitive(true);
+    Ok((AUTHORIZATION, value))
 }
 
 fn refused(e: &std::io::Error) -> Fault {

@@ -12,8 +12,8 @@ use url::Url;
 
 use crate::config::{self, Beacon, ChannelKind};
 use crate::domain::language::{Text, text};
-use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use crate::http::{self, Answer, Bounds, Client, Method, Names, Reach, Request, Roots, StatusCode};
+use crate::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use crate::http::{self, Answer, Client, Method, Request, StatusCode};
 use crate::posts::message::{Post, Setting};
 use crate::posts::words;
 
@@ -32,24 +32,6 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-jetond-signature");
 /// What is the same when a post is repeated.
 const DELIVERY: HeaderName = HeaderName::from_static("x-jetond-delivery");
 const IDEMPOTENCY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// How channels are reached, besides what the file says.
-#[derive(Debug, Clone)]
-pub struct Ways {
-    /// How names are turned into addresses.
-    pub names: Names,
-    /// For a whole exchange.
-    pub deadline: std::time::Duration,
-}
-
-impl Default for Ways {
-    fn default() -> Self {
-        Self {
-            names: Names::System,
-            deadline: DEADLINE,
-        }
-    }
-}
 
 /// A channel of the configuration, ready to be told.
 #[derive(Debug)]
@@ -87,20 +69,11 @@ struct Target {
 }
 
 impl Channel {
-    /// A channel, reached in these ways.
-    pub fn new(config: config::Channel, ways: Ways) -> Self {
-        let bounds = Bounds {
-            deadline: ways.deadline,
-            keep: KEEP,
-            reach: if config.allow_private {
-                Reach::Anywhere
-            } else {
-                Reach::Open
-            },
-        };
-        let roots = config.ca_file.clone().map_or(Roots::System, Roots::File);
+    /// A channel, with a deadline for each exchange.
+    pub fn new(config: config::Channel, deadline: std::time::Duration) -> Self {
+        let ca_file = config.ca_file.as_deref();
         Self {
-            client: Client::new(bounds, roots, ways.names),
+            client: Client::declared(deadline, KEEP, config.allow_private, ca_file),
             config,
         }
     }
@@ -166,7 +139,7 @@ impl Channel {
                         homeserver,
                         &["_matrix", "client", "v3", "account", "whoami"],
                     ),
-                    headers: vec![(AUTHORIZATION, bearer(&token)?)],
+                    headers: vec![bearer(&token)?],
                     body: Default::default(),
                 };
                 let answer = self.client.send(&request).await;
@@ -209,7 +182,7 @@ impl Channel {
                 let path = ["_matrix", "client", "v3", "rooms", room, "send"];
                 url = below(&url, &path);
                 url = below(&url, &["m.room.message", &post.id]);
-                headers.push((AUTHORIZATION, bearer(&token)?));
+                headers.push(bearer(&token)?);
                 secrets.push(token.expose_secret().to_owned());
                 method = Method::PUT;
             }
@@ -332,11 +305,9 @@ fn sign(secret: &SecretString, at: DateTime<Utc>, body: &str) -> Result<HeaderVa
     HeaderValue::from_str(&format!("t={at},v1={hex}")).map_err(|e| e.to_string())
 }
 
-fn bearer(token: &SecretString) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-        .map_err(|_| "the access token holds a character that no token has".to_owned())?;
-    value.set_sensitive(true);
-    Ok(value)
+fn bearer(token: &SecretString) -> Result<(HeaderName, HeaderValue), String> {
+    http::bearer(token)
+        .map_err(|_| "the access token holds a character that no token has".to_owned())
 }
 
 /// An address below another one; each part is one segment, whatever it holds.

@@ -16,6 +16,7 @@ mod words;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::task::JoinSet;
@@ -26,7 +27,7 @@ use crate::delivery::circuit::Circuit;
 use crate::delivery::desk::Desk;
 use crate::delivery::step::Step;
 use crate::domain::public_url::PublicUrl;
-use crate::posts::channel::{Channel, Ways};
+use crate::posts::channel::{Channel, DEADLINE};
 use crate::posts::message::{Message, Post, Setting};
 use crate::store::Store;
 use crate::store::error::{Result, StoreError};
@@ -81,18 +82,12 @@ impl Herald {
         public_url: Option<PublicUrl>,
         stopping: CancellationToken,
     ) -> Self {
-        Self::by(
-            Ways::default(),
-            channels,
-            store,
-            (desk, public_url),
-            stopping,
-        )
+        Self::by(DEADLINE, channels, store, (desk, public_url), stopping)
     }
 
-    /// As [`Herald::new`], by other ways to the channels.
+    /// As [`Herald::new`], with another deadline for each exchange.
     pub fn by(
-        ways: Ways,
+        deadline: Duration,
         channels: &[config::Channel],
         store: Store,
         (desk, public_url): (Desk, Option<PublicUrl>),
@@ -101,7 +96,7 @@ impl Herald {
         let line = |channel: &config::Channel| {
             Arc::new(Line {
                 recipient: posts::recipient(&channel.name),
-                channel: Channel::new(channel.clone(), ways.clone()),
+                channel: Channel::new(channel.clone(), deadline),
                 state: Mutex::default(),
             })
         };

@@ -20,9 +20,9 @@ use crate::domain::probing::{Known, follow, next_ask};
 use crate::domain::verdict::{self, Bearing, Reading};
 use crate::http::{Answer, Fault};
 use crate::probe::read::{Written, read, unanswered};
+use crate::probe::secret;
 use crate::probe::service::{self, Pinged};
-use crate::probe::wire::{Ways, Wire};
-use crate::probe::{secret, wire};
+use crate::probe::wire::{DEADLINE, Wire};
 use crate::store::Store;
 use crate::store::error::{Result, StoreError};
 use crate::store::probe::{Service, Watched};
@@ -99,19 +99,19 @@ pub struct Heard {
 impl Asker {
     /// An asker of this configuration. Its desk says how its notes are written.
     pub fn new(probe: Probe, store: Store, desk: Desk, stopping: CancellationToken) -> Self {
-        Self::by(Ways::default(), probe, store, desk, stopping)
+        Self::by(DEADLINE, probe, store, desk, stopping)
     }
 
-    /// As [`Asker::new`], by other ways to the API.
+    /// As [`Asker::new`], with another deadline for each call.
     pub fn by(
-        ways: wire::Ways,
+        deadline: Duration,
         probe: Probe,
         store: Store,
         desk: Desk,
         stopping: CancellationToken,
     ) -> Self {
         Self {
-            wire: Wire::new(&probe, ways),
+            wire: Wire::new(&probe, deadline),
             store,
             desk,
             probe,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config;
 use crate::domain::language::Text;
-use crate::http::{Bounds, Client, Names, Reach, Roots};
+use crate::http::Client;
 
 /// For the connection and the handshake.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -14,17 +14,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// # Errors
 /// Why nobody was reached, in words.
 pub async fn knock(probe: &config::Probe) -> Result<(), Text> {
-    let bounds = Bounds {
-        deadline: DEADLINE,
-        keep: 0,
-        reach: if probe.allow_private {
-            Reach::Anywhere
-        } else {
-            Reach::Open
-        },
-    };
-    let roots = probe.ca_file.clone().map_or(Roots::System, Roots::File);
-    let client = Client::new(bounds, roots, Names::System);
+    let ca_file = probe.ca_file.as_deref();
+    let client = Client::declared(DEADLINE, 0, probe.allow_private, ca_file);
     let knocked = client.knock(&probe.base_url).await;
     knocked.map_err(|fault| fault.told())
 }

@@ -12,4 +12,3 @@ mod service;
 mod wire;
 
 pub use self::asker::{Asked, Asker, Heard, Told};
-pub use self::wire::Ways;

@@ -3,39 +3,21 @@
 //! By https only, to a host that the file names, and no redirection is followed. The header with
 //! the token is never shown, and wiped where it is ours.
 
-use hyper::body::Bytes;
-use secrecy::{ExposeSecret as _, SecretString};
+use std::time::Duration;
+
+use secrecy::SecretString;
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::config::Probe;
 use crate::domain::language::{Text, text};
-use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
-use crate::http::{Answer, Bounds, Client, Fault, Method, Names, Reach, Request, Roots};
+use crate::http::header::{ACCEPT, HeaderName, HeaderValue};
+use crate::http::{self, Answer, Client, Fault, Method, Request};
 
 /// For a whole exchange.
-const DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Bytes of an answer that are read: the rights of a token are some thousand.
 const KEEP: usize = 64 * 1024;
-
-/// How the API is reached, besides what the file says.
-#[derive(Debug, Clone)]
-pub struct Ways {
-    /// How names are turned into addresses.
-    pub names: Names,
-    /// For a whole exchange.
-    pub deadline: std::time::Duration,
-}
-
-impl Default for Ways {
-    fn default() -> Self {
-        Self {
-            names: Names::System,
-            deadline: DEADLINE,
-        }
-    }
-}
 
 /// The way to the API.
 #[derive(Debug)]
@@ -46,19 +28,10 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(probe: &Probe, ways: Ways) -> Self {
-        let bounds = Bounds {
-            deadline: ways.deadline,
-            keep: KEEP,
-            reach: if probe.allow_private {
-                Reach::Anywhere
-            } else {
-                Reach::Open
-            },
-        };
-        let roots = probe.ca_file.clone().map_or(Roots::System, Roots::File);
+    pub(super) fn new(probe: &Probe, deadline: Duration) -> Self {
+        let ca_file = probe.ca_file.as_deref();
         Self {
-            client: Client::new(bounds, roots, ways.names),
+            client: Client::declared(deadline, KEEP, probe.allow_private, ca_file),
             base: probe.base_url.clone(),
             hosts: probe.allowed_hosts.clone(),
         }
@@ -85,8 +58,9 @@ impl Wire {
 
     /// What rights a token has.
     pub(super) async fn privileges(&self, token: &SecretString) -> Result<Answer, Fault> {
-        let bearer = bearer(token)?;
-        self.get("privileges", Some((AUTHORIZATION, bearer))).await
+        let bearer =
+            http::bearer(token).map_err(|_| Fault::Request("the token is no header".to_owned()))?;
+        self.get("privileges", Some(bearer)).await
     }
 
     /// How a source of data is; asked without a token.
@@ -114,16 +88,4 @@ impl Wire {
         };
         self.client.send(&request).await
     }
-}
-
-/// The header of a token; its bytes are wiped with its last copy.
-fn bearer(token: &SecretString) -> Result<HeaderValue, Fault> {
-    let token = token.expose_secret();
-    let mut line = Zeroizing::new(String::with_capacity("Bearer ".len() + token.len()));
-    line.push_str("Bearer ");
-    line.push_str(token);
-    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(line))
-        .map_err(|_| Fault::Request("the token is no header".to_owned()))?;
-    value.set_sensitive(true);
-    Ok(value)
 }

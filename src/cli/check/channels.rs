@@ -4,7 +4,7 @@ use crate::cli::Exit;
 use crate::cli::check::{Finding, Mark};
 use crate::config::{Channel as Declared, ChannelKind, Config};
 use crate::domain::language::{Text, text};
-use crate::posts::channel::{Channel, Ways};
+use crate::posts::channel::{Channel, DEADLINE};
 
 /// What the file says of each.
 pub(super) fn declared(config: &Config) -> Vec<Finding> {
@@ -18,9 +18,7 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     for declared in &config.notify {
         let declared = declared.clone();
         knocking.push(tokio::spawn(async move {
-            let knocked = Channel::new(declared.clone(), Ways::default())
-                .knock()
-                .await;
+            let knocked = Channel::new(declared.clone(), DEADLINE).knock().await;
             (declared, knocked)
         }));
     }

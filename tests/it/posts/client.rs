@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jetond::http::{Bounds, Client, Fault, Method, Names, Reach, Request, Roots};
-use jetond::posts::channel::Ways;
 use jetond::store::posts::WantedPosts;
 use url::Url;
 
@@ -193,15 +192,9 @@ async fn a_whole_exchange_has_one_deadline() {
         .await;
     assert_eq!(said, Err(Fault::Unanswered(SHORT)));
     // A channel's own deadline holds for a server that takes a post and never answers, too.
-    let ways = Ways {
-        deadline: SHORT,
-        ..Ways::default()
-    };
     let server = ChannelServer::start_tls(Cert::Valid);
     server.will([Does::Hangs]);
     let town = town(&server, "allow_private = true").await;
-    let step = super::by(ways, &town)
-        .step(WantedPosts::All, town.now)
-        .await;
+    let step = super::hurried(&town).step(WantedPosts::All, town.now).await;
     assert_eq!(step.unwrap().sent, 0);
 }

@@ -15,7 +15,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use jetond::delivery::step::Step;
 use jetond::posts::Herald;
-use jetond::posts::channel::Ways;
 use jetond::store::mailbook::MailRow;
 use jetond::store::posts::{WantedPosts, is_post};
 use tokio_util::sync::CancellationToken;
@@ -77,18 +76,10 @@ async fn post(town: &Town) -> Step {
 
 /// The town's herald with less patience for those that do not answer.
 fn hurried(town: &Town) -> Herald {
-    let ways = Ways {
-        deadline: SHORT,
-        ..Ways::default()
-    };
-    by(ways, town)
-}
-
-fn by(ways: Ways, town: &Town) -> Herald {
     let desk = jetond::app::desk(town.config());
     let store = town.store().clone();
     let stopping = CancellationToken::new();
-    Herald::by(ways, &town.config().notify, store, (desk, None), stopping)
+    Herald::by(SHORT, &town.config().notify, store, (desk, None), stopping)
 }
 
 /// The posts on record, in the order of their making.

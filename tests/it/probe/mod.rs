@@ -24,7 +24,7 @@ use chrono::{DateTime, Utc};
 use jetond::app;
 use jetond::config::{Probe, SecretSource};
 use jetond::domain::token::TokenId;
-use jetond::probe::{Asked, Asker, Ways};
+use jetond::probe::{Asked, Asker};
 use jetond::store::Store;
 use jetond::store::probe::Probed;
 use tokio_util::sync::CancellationToken;
@@ -112,12 +112,8 @@ impl Asking {
     }
 
     fn asker_by(&self, probe: Probe, store: Store) -> Asker {
-        let ways = Ways {
-            deadline: SHORT,
-            ..Ways::default()
-        };
         let desk = app::desk(self.town.config());
-        Asker::by(ways, probe, store, desk, CancellationToken::new())
+        Asker::by(SHORT, probe, store, desk, CancellationToken::new())
     }
 
     /// One step at the town's present.
