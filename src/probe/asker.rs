@@ -399,14 +399,8 @@ fn reading_of(
 ) -> Reading {
     let mut reading = match answer {
         Ok(mut answer) => {
-            let [limit, remaining, reset] = &answer.rate_limit;
-            let written = Written {
-                status: answer.status.as_u16(),
-                retry_after: answer.retry_after.as_deref(),
-                rate_limit: [limit.as_deref(), remaining.as_deref(), reset.as_deref()],
-                body: Some(&answer.body),
-            };
             let secrets = [jwt.expose_secret()];
+            let written = Written::of(&answer);
             let reading = read(&written, verdict::Asked::Privileges, &secrets, now);
             answer.body.zeroize();
             reading

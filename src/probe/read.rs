@@ -12,7 +12,7 @@ use crate::domain::verdict::{
     Asked, Body, Case, Heard, LONGEST_WAIT, MOST_SAID, Reading, Volume, judge, return_at,
     row_of_code,
 };
-use crate::http::printable;
+use crate::http::{Answer, printable};
 
 /// So many codes of an answer are kept.
 const MOST_CODES: usize = 8;
@@ -38,6 +38,18 @@ pub struct Written<'a> {
     pub rate_limit: [Option<&'a str>; 3],
     /// The body, or its beginning; `None`: it was not seen.
     pub body: Option<&'a [u8]>,
+}
+
+impl<'a> Written<'a> {
+    /// What an answer holds.
+    pub fn of(answer: &'a Answer) -> Self {
+        Self {
+            status: answer.status.as_u16(),
+            retry_after: answer.retry_after.as_deref(),
+            rate_limit: answer.rate_limit.each_ref().map(Option::as_deref),
+            body: Some(&answer.body),
+        }
+    }
 }
 
 /// Reads an answer. `secrets` are masked in what is kept of its words.

@@ -51,16 +51,10 @@ pub(super) struct Pinged {
 
 impl Pinged {
     pub(super) fn of(answer: &Result<Answer, Fault>, now: DateTime<Utc>) -> Self {
-        let return_at = answer.as_ref().ok().and_then(|answer| {
-            let [limit, remaining, reset] = &answer.rate_limit;
-            let written = Written {
-                status: answer.status.as_u16(),
-                retry_after: answer.retry_after.as_deref(),
-                rate_limit: [limit.as_deref(), remaining.as_deref(), reset.as_deref()],
-                body: Some(&answer.body),
-            };
-            read(&written, Asked::Anything, &[], now).return_at
-        });
+        let return_at = answer
+            .as_ref()
+            .ok()
+            .and_then(|answer| read(&Written::of(answer), Asked::Anything, &[], now).return_at);
         Self {
             said: Ping::of(answer, now),
             return_at,
