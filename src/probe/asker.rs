@@ -397,7 +397,7 @@ fn reading_of(
     lang: Lang,
     now: DateTime<Utc>,
 ) -> Reading {
-    let mut reading = match answer {
+    match answer {
         Ok(mut answer) => {
             let secrets = [jwt.expose_secret()];
             let written = Written::of(&answer);
@@ -406,13 +406,7 @@ fn reading_of(
             reading
         }
         Err(fault) => unanswered(fault.told().in_lang(lang)),
-    };
-    reading.said = secret::masked(&reading.said, jwt);
-    let words = reading.codes.iter_mut();
-    for word in words.chain(reading.scopes.iter_mut().flatten()) {
-        *word = secret::masked(word, jwt);
     }
-    reading
 }
 
 /// A token's own moment of the hour of asking, in seconds. The last minutes are left for calls

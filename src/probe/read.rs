@@ -13,6 +13,7 @@ use crate::domain::verdict::{
     row_of_code,
 };
 use crate::http::{Answer, printable};
+use crate::probe::secret::Mask;
 
 /// So many codes of an answer are kept.
 const MOST_CODES: usize = 8;
@@ -20,9 +21,6 @@ const MOST_CODES: usize = 8;
 /// So many rights are read, each so long; a token has some dozens, of some tens of letters.
 const MOST_SCOPES: usize = 1000;
 const LONGEST_SCOPE: usize = 128;
-
-/// A part of a token that is shorter may be any word.
-const SHORTEST_PART: usize = 16;
 
 /// A number below this is no moment since 1970 but a number of seconds from now.
 const NO_MOMENT: i64 = 1_000_000_000;
@@ -52,8 +50,9 @@ impl<'a> Written<'a> {
     }
 }
 
-/// Reads an answer. `secrets` are masked in what is kept of its words.
+/// Reads an answer. Nothing that is kept of it holds a part of the `secrets`, whatever it repeats.
 pub fn read(written: &Written<'_>, asked: Asked, secrets: &[&str], now: DateTime<Utc>) -> Reading {
+    let mask = Mask::of(secrets);
     let seen = written.body.map_or_else(Seen::unseen, Seen::of);
     let heard = Heard {
         status: written.status,
@@ -81,10 +80,12 @@ pub fn read(written: &Written<'_>, asked: Asked, secrets: &[&str], now: DateTime
         status: Some(written.status),
         codes,
         // A partial answer may have left some out.
-        scopes: named.filter(|_| case == Case::Complete),
+        scopes: named
+            .filter(|_| case == Case::Complete)
+            .map(|named| named.iter().map(|scope| mask.hide(scope)).collect()),
         volume: volume(limit, remaining, resets, now),
         return_at: return_at(case, waits.into_iter().flatten(), now),
-        said: said(written.body.unwrap_or_default(), secrets),
+        said: said(written.body.unwrap_or_default(), &mask),
     }
 }
 
@@ -97,7 +98,7 @@ pub fn unanswered(why: &str) -> Reading {
         scopes: None,
         volume: None,
         return_at: None,
-        said: said(why.as_bytes(), &[]),
+        said: said(why.as_bytes(), &Mask::of(&[])),
     }
 }
 
@@ -115,21 +116,13 @@ pub fn guess(body: &[u8]) -> Option<u16> {
     }
 }
 
-/// The words that are kept, without the secrets, without their parts, and without whatever looks
-/// like a token.
-fn said(body: &[u8], secrets: &[&str]) -> String {
-    let parts = |secret: &&'_ str| -> Vec<String> {
-        let parts = secret.split('.').filter(|p| p.len() >= SHORTEST_PART);
-        parts.map(str::to_owned).collect()
-    };
-    let parts: Vec<String> = secrets.iter().flat_map(parts).collect();
-    let mut hidden: Vec<&str> = secrets.to_vec();
-    hidden.extend(parts.iter().map(String::as_str));
-    // The longest first: a part must not break up the whole.
-    hidden.sort_by_key(|s| std::cmp::Reverse(s.len()));
+/// The words that are kept, without any part of the secrets, and without whatever looks like a
+/// token.
+fn said(body: &[u8], mask: &Mask<'_>) -> String {
     // What is left out of a line may have stood within a token: it is looked for before and after.
     let whole = without_jwts(&String::from_utf8_lossy(body));
-    let line = without_jwts(&printable(whole.as_bytes(), &hidden, usize::MAX));
+    let line = without_jwts(&printable(whole.as_bytes(), &[], usize::MAX));
+    let line = mask.hide(&line);
     match line.char_indices().nth(MOST_SAID) {
         None => line,
         Some(_) => line.chars().take(MOST_SAID - 1).chain(['…']).collect(),

@@ -1,13 +1,14 @@
 //! A token's own text: read when it is needed, held against the record, and kept by nobody.
 
+use std::collections::HashSet;
+
 use secrecy::{ExposeSecret as _, SecretString};
-use zeroize::Zeroizing;
 
 use crate::config::SecretSource;
 use crate::domain::language::{Text, text};
 use crate::renewal::jwt;
 
-/// A run of so many characters of a token is taken for a part of it.
+/// A run of so many bytes of a token is taken for a part of it; a shorter one may be any word.
 const PART: usize = 16;
 
 /// Reads the text of a token from where it is.
@@ -38,26 +39,35 @@ pub(super) fn of(source: &SecretSource, jti: Option<&str>) -> Result<SecretStrin
     ))
 }
 
-/// What a server said, without any part of a token that it repeats, whole or cut.
-pub(super) fn masked(said: &str, token: &SecretString) -> String {
-    let token = token.expose_secret();
-    let chars: Vec<char> = said.chars().collect();
-    let mut hidden = vec![false; chars.len()];
-    for at in 0..chars.len().saturating_sub(PART - 1) {
-        let part: Zeroizing<String> = Zeroizing::new(chars[at..at + PART].iter().collect());
-        if token.contains(part.as_str()) {
-            hidden[at..at + PART].fill(true);
-        }
+/// Hides every part of these tokens, whole or cut.
+pub(super) struct Mask<'a>(HashSet<&'a [u8]>);
+
+impl<'a> Mask<'a> {
+    pub(super) fn of(tokens: &[&'a str]) -> Self {
+        let parts = tokens.iter().flat_map(|t| t.as_bytes().windows(PART));
+        Self(parts.collect())
     }
-    let mut out = String::with_capacity(said.len());
-    for (at, c) in chars.iter().enumerate() {
-        match (hidden[at], at > 0 && hidden[at - 1]) {
-            (false, _) => out.push(*c),
-            (true, false) => out.push('…'),
-            (true, true) => {}
+
+    /// What was said, with `…` for each part of a token in it.
+    pub(super) fn hide(&self, said: &str) -> String {
+        let mut hidden = vec![false; said.len()];
+        for (at, part) in said.as_bytes().windows(PART).enumerate() {
+            if self.0.contains(part) {
+                hidden[at..at + PART].fill(true);
+            }
         }
+        let mut out = String::with_capacity(said.len());
+        let mut was_hidden = false;
+        for (at, c) in said.char_indices() {
+            match (hidden[at], was_hidden) {
+                (false, _) => out.push(c),
+                (true, false) => out.push('…'),
+                (true, true) => {}
+            }
+            was_hidden = hidden[at];
+        }
+        out
     }
-    out
 }
 
 #[cfg(test)]
@@ -66,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_token_is_masked_wherever_it_was_cut() {
-        let token = SecretString::from("eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiIxMTExIn0.c2lnbmF0dXJl");
+        let mask = Mask::of(&["eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiIxMTExIn0.c2lnbmF0dXJl"]);
         for (said, expected) in [
             (
                 "no such token eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOi",
@@ -76,7 +86,7 @@ mod tests {
             ("eyJhbGciOi is short", "eyJhbGciOi is short"),
             ("", ""),
         ] {
-            assert_eq!(masked(said, &token), expected);
+            assert_eq!(mask.hide(said), expected);
         }
     }
 }

@@ -476,6 +476,12 @@ fn of_the_words_little_is_kept_and_no_token() {
     );
     let said = kept(&echo, &[JWT]);
     assert_eq!(said, "<p>Bearer ***</p> of … by … [2J");
+    // Not even a piece of a part of it.
+    let piece = format!("é{}é {}", &parts[1][3..30], &parts[2][..15]);
+    assert_eq!(kept(&piece, &[JWT]), format!("é…é {}", &parts[2][..15]));
+    // Nor where the words are cut off.
+    let late = format!("{} {}", "x".repeat(MOST_SAID - 20), parts[1]);
+    assert!(kept(&late, &[JWT]).ends_with("x …"));
     // A token that nobody has named looks like one all the same.
     assert_eq!(kept(JWT, &[]), "***");
     let long = kept(&"é\n".repeat(600_000), &[JWT]);
