@@ -1,11 +1,15 @@
 //! Where a secret is, and how it is read at the moment of its use.
 //!
 //! No error and no `Debug` output ever holds the secret, and what it was read into is wiped. A file
-//! that others than its owner may read is refused, at load and again at use.
+//! that others than its owner may read is refused, at load and again at use, and so is what is no
+//! file: a pipe would make the daemon wait.
 
 use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -124,7 +128,10 @@ pub(super) fn exposure(path: &Path) -> Exposure {
             "{shown} est un répertoire, pas un fichier"
         ));
     }
-    if others_may_read(&metadata) {
+    if !metadata.is_file() {
+        return Exposure::Open(no_file(path));
+    }
+    if metadata.permissions().mode() & 0o066 != 0 {
         return Exposure::Open(text!(
             "others than its owner may read {shown}: run chmod 600 {shown}",
             "d’autres que son propriétaire peuvent lire {shown} : lancer chmod 600 {shown}"
@@ -133,35 +140,45 @@ pub(super) fn exposure(path: &Path) -> Exposure {
     Exposure::Closed
 }
 
-#[cfg(unix)]
-fn others_may_read(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.permissions().mode() & 0o066 != 0
-}
-
-#[cfg(not(unix))]
-fn others_may_read(_: &fs::Metadata) -> bool {
-    false
+/// What is no file may make whoever opens or reads it wait without end.
+fn no_file(path: &Path) -> Text {
+    let shown = path.display();
+    text!(
+        "{shown} is not a regular file but a pipe, a device or the like: write the secret to a regular file (chmod 600)",
+        "{shown} n’est pas un fichier ordinaire mais un tube, un périphérique ou autre : écrire le secret dans un fichier ordinaire (chmod 600)"
+    )
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>, Invalid> {
-    use std::io::Read;
-    let read = || {
-        let file = fs::File::open(path)?;
-        // One allocation with room for the end, so that no outgrown copy is left behind.
-        let room = file.metadata()?.len().min(MOST_BYTES) + 64;
-        let room = usize::try_from(room).unwrap_or_default();
-        let mut secret = Zeroizing::new(String::with_capacity(room));
-        file.take(MOST_BYTES).read_to_string(&mut secret)?;
-        Ok(secret)
-    };
-    read().map_err(|e: std::io::Error| {
-        let (shown, why) = (path.display(), e.kind());
+    let shown = path.display();
+    let failed = |e: std::io::Error| {
+        let why = e.kind();
         Invalid(text!(
             "the secret in {shown} cannot be read: {why}",
             "le secret de {shown} ne peut pas être lu : {why}"
         ))
-    })
+    };
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Invalid(no_file(path)));
+    }
+    if metadata.len() > MOST_BYTES {
+        return Err(Invalid(text!(
+            "{shown} is too long for a secret: write the secret to it, and nothing else",
+            "{shown} est trop long pour un secret : y écrire le secret, et rien d’autre"
+        )));
+    }
+    // One allocation with room for the end, so that no outgrown copy is left behind.
+    let room = usize::try_from(metadata.len() + 64).unwrap_or_default();
+    let mut secret = Zeroizing::new(String::with_capacity(room));
+    let mut file = file.take(MOST_BYTES);
+    file.read_to_string(&mut secret).map_err(failed)?;
+    Ok(secret)
 }
 
 /// A key whose value is where a secret is.
@@ -376,10 +393,9 @@ pub(super) enum Need {
     Later,
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
     use secrecy::ExposeSecret;
 
     use super::*;
@@ -399,6 +415,29 @@ mod tests {
             said.contains("chmod 600") && !said.contains("hunter2"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn nothing_is_waited_for_at_what_is_no_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("smtp.password");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let source = SecretSource::File(path.clone());
+        let said = [
+            source.resolve().unwrap_err(),
+            // A credential is not looked at before.
+            read(&path).unwrap_err(),
+            read(directory.path()).unwrap_err(),
+            read(Path::new("/dev/zero")).unwrap_err(),
+        ];
+        for said in said {
+            assert!(said.0.en.contains("is not a regular file"), "{said}");
+        }
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "x".repeat(64 * 1024 + 1)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let said = source.resolve().unwrap_err();
+        assert!(said.0.en.contains("too long"), "{said}");
     }
 
     #[test]

@@ -231,7 +231,13 @@ impl Asker {
         };
         let usable = match self.wire.refusal() {
             Some(why) => Err(why),
-            None => secret::of(source, token.jti.as_deref()),
+            None => {
+                let (source, jti) = (source.clone(), token.jti.clone());
+                // A slow disk is nothing for a thread that others wait for.
+                tokio::task::spawn_blocking(move || secret::of(&source, jti.as_deref()))
+                    .await
+                    .expect("reading a file does not panic")
+            }
         };
         let jwt = match usable {
             Ok(jwt) => jwt,

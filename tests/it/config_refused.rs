@@ -11,6 +11,7 @@ use jetond::config::{self, Colour, Rejected};
 use jetond::domain::language::Lang;
 
 use crate::config::{LEAST, Place};
+use crate::support::pipe;
 
 const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiIxMTExMTExMS0yMjIyIn0.v-S5y1sROmw7a32ZsLc6s6";
 const PASSWORD: &str = "hunter2";
@@ -595,6 +596,18 @@ fn a_secret_file_that_others_may_read_is_refused() {
     assert_eq!(refused.errors[0].at.as_ref().unwrap().line, 7);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     place.taken();
+}
+
+#[test]
+fn a_pipe_in_place_of_a_secret_file_is_refused_and_not_waited_for() {
+    let keys =
+        "[mail.smtp]\nhost = \"a.example\"\nusername = \"u\"\npassword = { file = \"pw\" }\n";
+    let place = Place::with(format!("{LEAST}{keys}"));
+    pipe(&place.path().join("pw"));
+    let refused = place.refused();
+    let words = all_words(&refused);
+    assert!(words.contains("pw is not a regular file"), "{words}");
+    assert_eq!(refused.errors[0].at.as_ref().unwrap().line, 7);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::{
     out_of_reach, reminder, text_to, told, town, whole_pass,
 };
 use crate::support::daemon::{Town, at, token};
+use crate::support::pipe;
 use crate::support::smtp_server::{Act, Phase, Script, SmtpServer};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,10 +175,7 @@ async fn a_forged_or_foreign_message_changes_nothing_and_stays_where_it_is() {
     // Neither a directory, a link nor a pipe is a message.
     std::fs::create_dir(maildir.join("new/directory")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", maildir.join("new/link")).unwrap();
-    let pipe = std::process::Command::new("mkfifo")
-        .arg(maildir.join("new/pipe"))
-        .status();
-    assert!(pipe.unwrap().success());
+    pipe(&maildir.join("new/pipe"));
     let before = (names(&maildir.join("new")), town.mails().await);
     for _ in 0..2 {
         town.now += Duration::minutes(1);

@@ -8,6 +8,7 @@ use sqlx::Connection as _;
 
 use super::hooks::{Hooked, config, event, signature, signed, write_secret};
 use crate::support::http_client::{request, talk};
+use crate::support::pipe;
 use crate::support::program::{Program, Running};
 use crate::web::own_address;
 
@@ -304,11 +305,8 @@ async fn a_full_disk_is_answered_with_503_and_nothing_is_lost() {
     let program = Program::new(&config(at, datapass));
     let place = program.place().to_owned();
     write_secret(&place, "secret", "secret");
-    let pipes = Command::new("mkfifo")
-        .args(["go", "done"])
-        .current_dir(&place)
-        .status();
-    assert!(pipes.unwrap().success());
+    pipe(&place.join("go"));
+    pipe(&place.join("done"));
     let mut command = Command::new("unshare");
     command
         .args(["-m", "sh", "-c", ON_A_SMALL_DISK])

@@ -10,6 +10,7 @@ use jetond::store::Store;
 use super::{Asking, jwt};
 use crate::support::api_server::{Does, alive, error};
 use crate::support::daemon::token;
+use crate::support::pipe;
 
 /// An hour and more after the tokens were declared, in the morning.
 const MORNING: &str = "2026-11-16T09:00:00+01:00";
@@ -201,6 +202,18 @@ async fn a_secret_that_cannot_be_used_is_told_of_and_used_once_mended() {
         told[1].header("authorization"),
         format!("Bearer {}", jwt("m"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_in_place_of_a_secret_holds_nothing_up() {
+    let mut asking = Asking::start(&["m", "n"], "2027-12-01", MORNING).await;
+    let place = asking.town.dir().join("m.jwt");
+    std::fs::remove_file(&place).unwrap();
+    pipe(&place);
+    days_later(&mut asking);
+    assert_eq!(asking.step().await.calls, 1);
+    let why = asking.probed("m").await.hindrance.unwrap();
+    assert!(why.contains("fichier ordinaire"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

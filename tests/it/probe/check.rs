@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::settings::JWT;
 use crate::config::LEAST;
 use crate::support::http_server::{Answer, HttpServer};
+use crate::support::pipe;
 use crate::support::program::{Program, Running};
 use crate::support::smtp_server::Cert;
 
@@ -127,6 +128,15 @@ fn check_says_of_each_text_whether_it_is_this_tokens() {
         r["message"] == "entreprise.api.gouv.fr is asked about 6 tokens, once a day from 23:00 on (not asked now)"
     });
     assert!(says_where, "{rows:#?}");
+}
+
+#[test]
+fn check_says_that_a_pipe_is_no_place_for_a_text() {
+    let program = program(&token("t", ""), &[]);
+    pipe(&program.place().join("t.jwt"));
+    let (code, words) = run(&program, &["--lang", "en", "check"]);
+    assert_eq!(code, Some(3), "{words}");
+    assert!(words.contains("t.jwt is not a regular file"), "{words}");
 }
 
 #[test]

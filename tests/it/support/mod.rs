@@ -15,3 +15,12 @@ pub(crate) mod program;
 pub(crate) mod smtp_server;
 pub(crate) mod systemd;
 pub(crate) mod town;
+
+use std::path::Path;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+/// A pipe with a name, at which whoever opens it waits for the other side.
+pub(crate) fn pipe(at: &Path) {
+    mknodat(CWD, at, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
