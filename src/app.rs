@@ -149,7 +149,7 @@ pub fn site(config: &Config, clerk: &Clerk, now: fn() -> DateTime<Utc>) -> Site 
         reader: clerk.store.clone(),
         bulletin: Bulletin::default(),
         meter: Meter::default(),
-        loops: Loops::new(Duration::ZERO, Duration::ZERO),
+        loops: Loops::new(Duration::ZERO, Duration::ZERO, Duration::ZERO),
         metrics: config.web.metrics.clone(),
         desk: clerk.desk.clone(),
         templates: Arc::new(templates(config).unwrap_or_else(|_| Templates::built_in())),

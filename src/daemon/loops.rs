@@ -25,7 +25,7 @@ pub(super) const WITHOUT_A_HINT: Duration = Duration::from_secs(90);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 /// Whether a token is to be asked about is looked up this often.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Where more are due, the next few are asked about after this.
 const ASK_SOON: Duration = Duration::from_secs(1);

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch as published};
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::gate::Gate;
@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::delivery::clerk::Clerk;
 use crate::domain::language::text;
 use crate::health::Bulletin;
-use crate::health::pulse::Loops;
+use crate::health::pulse::{Loops, Pulse};
 use crate::heartbeat::{Beats, Pinger};
 use crate::meter::{self, Meter};
 use crate::renewal::reconcile::Brake;
@@ -239,30 +239,11 @@ pub async fn run(
     });
     let begun = text!("the first pass runs", "premier passage en cours");
     systemd::status(begun.in_lang(config.language));
-    let mut ticking = tokio::spawn({
-        let shared = Arc::clone(&shared);
-        async move {
-            shared
-                .showing
-                .loops
-                .tick
-                .of(tick_loop(Arc::clone(&shared)))
-                .await
-        }
-    });
-    let mut delivering = tokio::spawn({
-        let shared = Arc::clone(&shared);
-        async move {
-            shared
-                .showing
-                .loops
-                .delivery
-                .of(delivery_loop(Arc::clone(&shared)))
-                .await
-        }
-    });
+    let loops = &shared.showing.loops;
+    let mut ticking = followed(&loops.tick, tick_loop(Arc::clone(&shared)));
+    let mut delivering = followed(&loops.delivery, delivery_loop(Arc::clone(&shared)));
     let mut posting = tokio::spawn(post_loop(Arc::clone(&shared)));
-    let mut asking = tokio::spawn(probe_loop(Arc::clone(&shared)));
+    let mut asking = followed(&loops.probe, probe_loop(Arc::clone(&shared)));
     let watchdog = tokio::spawn({
         let shared = Arc::clone(&shared);
         async move { pulse::follow(&shared).await }
@@ -331,6 +312,12 @@ pub async fn run(
     .await;
     watchdog.abort();
     Ok(ended)
+}
+
+/// A loop whose signs of life are taken.
+fn followed(pulse: &Arc<Pulse>, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let pulse = Arc::clone(pulse);
+    tokio::spawn(async move { pulse.of(work).await })
 }
 
 /// A loop has no reason to end before it is asked to: however it did, the process ends with it,

@@ -1,8 +1,12 @@
-//! The watchdog's rule: it follows both loops turning, whatever the result.
+//! The watchdog's rule: it follows the loops turning that plan, deliver and ask the API, whatever
+//! the result.
 //!
 //! What a sign of life is, and when a loop is stuck, is [`Pulse`](crate::health::pulse::Pulse)'s. A
 //! relay that hangs within its deadlines, a full disk and a store that fails all leave the loops
 //! turning: they are told elsewhere, and never become a restart.
+//!
+//! The loop of posts is not followed: it waits for its channels, each of which may have any number
+//! of posts to put, one after the other.
 
 use std::time::Duration;
 
@@ -13,7 +17,12 @@ use crate::systemd;
 
 /// The loops under a configuration; they begin now.
 pub(super) fn begin(config: &Config) -> Loops {
-    Loops::new(loops::WITHOUT_A_HINT, longest_wait(config))
+    Loops::new(
+        loops::WITHOUT_A_HINT,
+        longest_wait(config),
+        // A call and its ping end sooner.
+        loops::ASK_AGAIN,
+    )
 }
 
 /// The longest time that the delivery loop may legally see no sign of life of any connection: one

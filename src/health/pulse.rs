@@ -106,21 +106,28 @@ pub struct Loops {
     pub tick: Arc<Pulse>,
     /// Sends.
     pub delivery: Arc<Pulse>,
+    /// Asks API Entreprise.
+    pub probe: Arc<Pulse>,
 }
 
 impl Loops {
     /// Loops that begin now, whose longest waits are these.
-    pub fn new(tick: Duration, delivery: Duration) -> Self {
+    pub fn new(tick: Duration, delivery: Duration, probe: Duration) -> Self {
         let now = Instant::now();
         Self {
             tick: Arc::new(Pulse::new(now, tick)),
             delivery: Arc::new(Pulse::new(now, delivery)),
+            probe: Arc::new(Pulse::new(now, probe)),
         }
     }
 
     /// Each loop, by its name.
-    pub fn each(&self) -> [(&'static str, &Pulse); 2] {
-        [("tick", &self.tick), ("delivery", &self.delivery)]
+    pub fn each(&self) -> [(&'static str, &Pulse); 3] {
+        [
+            ("tick", &self.tick),
+            ("delivery", &self.delivery),
+            ("probe", &self.probe),
+        ]
     }
 
     /// The first loop that is stuck, if one is.
@@ -193,13 +200,19 @@ mod tests {
 
     #[test]
     fn the_loop_that_is_stuck_is_named() {
-        let loops = Loops::new(DOT, DOT);
+        let loops = Loops::new(DOT, DOT, DOT);
         assert_eq!(loops.stuck(), None);
         let began = Instant::now().checked_sub(Duration::from_secs(1000));
-        let stuck = Loops {
-            delivery: Arc::new(Pulse::new(began.unwrap(), DOT)),
+        let stuck = Arc::new(Pulse::new(began.unwrap(), DOT));
+        let probe = Loops {
+            probe: Arc::clone(&stuck),
             ..loops
         };
-        assert_eq!(stuck.stuck(), Some("delivery"));
+        assert_eq!(probe.stuck(), Some("probe"));
+        let delivery = Loops {
+            delivery: stuck,
+            ..probe
+        };
+        assert_eq!(delivery.stuck(), Some("delivery"));
     }
 }

@@ -1,6 +1,6 @@
 //! `/healthz` and `/readyz`: 200 or 503, in words for a person, in JSON for a program that accepts it.
 //!
-//! Alive: both loops turn, whatever comes of it. Ready: promise 1 holds and can go on holding.
+//! Alive: the loops turn, whatever comes of it. Ready: promise 1 holds and can go on holding.
 
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, VARY};

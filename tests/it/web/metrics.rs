@@ -61,7 +61,12 @@ struct Watch {
 
 impl Watch {
     async fn start(town: Town, clock: Clock) -> Self {
-        Self::with(town, clock, Loops::new(Duration::MAX, Duration::MAX)).await
+        Self::with(
+            town,
+            clock,
+            Loops::new(Duration::MAX, Duration::MAX, Duration::MAX),
+        )
+        .await
     }
 
     async fn with(town: Town, clock: Clock, loops: Loops) -> Self {

@@ -212,7 +212,7 @@ async fn a_person_reads_it_in_both_languages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_alive_as_long_as_both_loops_turn_and_says_so_to_anybody() {
+async fn it_is_alive_as_long_as_its_loops_turn_and_says_so_to_anybody() {
     let watch = Watch::start(town(1).await, clock!()).await;
     // Not ready, and alive.
     let stranger = "X-Forwarded-For: 192.0.2.1\r\n";
@@ -224,12 +224,13 @@ async fn it_is_alive_as_long_as_both_loops_turn_and_says_so_to_anybody() {
     assert_eq!(answer["schema"], "jetond.healthz/1");
     assert_eq!(answer["data"][0]["loop"], "tick");
     assert_eq!(answer["data"][1]["turns"], true);
+    assert_eq!(answer["data"][2]["loop"], "probe");
     watch.server.stop().await;
 
     let began = Instant::now().checked_sub(Duration::from_secs(1_000));
     let stuck = Loops {
         tick: Arc::new(Pulse::new(began.unwrap(), Duration::from_secs(90))),
-        ..Loops::new(Duration::MAX, Duration::MAX)
+        ..Loops::new(Duration::MAX, Duration::MAX, Duration::MAX)
     };
     let watch = Watch::with(town(1).await, clock!(), stuck.clone()).await;
     let dead = watch.ask("/healthz", stranger).await;
