@@ -5,8 +5,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::{channel, fifteen_before, head, pass, secret};
-use crate::support::channel_server::{ChannelServer, Told};
+use crate::support::channel_server::ChannelServer;
 use crate::support::daemon::Town;
+use crate::support::serving::Told;
 
 const SECRET: &str = "la clef du webhook";
 const TOKEN: &str = "syt_dmVpbGxl_k3y";

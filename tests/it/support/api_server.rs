@@ -5,15 +5,13 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use jetond::config::Probe;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 
-use crate::support::channel_server::{Told, read};
-use crate::support::smtp_server::{Cert, acceptor};
+use crate::support::serving::{Serving, Stream, Told, answer, drip, read};
+use crate::support::smtp_server::Cert;
 
 /// What it does with a request.
 #[derive(Debug, Clone)]
@@ -110,12 +108,9 @@ struct State {
 
 /// The running server.
 pub(crate) struct ApiServer {
-    port: u16,
+    serving: Serving,
     state: Arc<Mutex<State>>,
     count: watch::Receiver<usize>,
-    authority: tempfile::NamedTempFile,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl ApiServer {
@@ -125,11 +120,6 @@ impl ApiServer {
     }
 
     pub(crate) fn with(cert: Cert) -> Self {
-        let authority = tempfile::NamedTempFile::new().unwrap();
-        let tls = acceptor(cert, authority.path());
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State {
             told: Vec::new(),
             script: VecDeque::new(),
@@ -137,57 +127,33 @@ impl ApiServer {
             ping: ping("ok", None),
         }));
         let (counter, count) = watch::channel(0);
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let shared = Arc::clone(&state);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            let counter = Arc::new(counter);
-            let serve = async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                loop {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    let (state, counter, tls) =
-                        (Arc::clone(&shared), Arc::clone(&counter), tls.clone());
-                    tokio::spawn(async move {
-                        if let Ok(stream) = tls.accept(stream).await {
-                            talk(stream, &state, &counter).await;
-                        }
-                    });
-                }
-            };
-            runtime.block_on(async {
-                tokio::select! {
-                    () = serve => {}
-                    _ = stopped => {}
-                }
-            });
+        let (shared, counter) = (Arc::clone(&state), Arc::new(counter));
+        let serving = Serving::start(Some(cert), move |stream| {
+            let (state, counter) = (Arc::clone(&shared), Arc::clone(&counter));
+            async move { talk(stream, &state, &counter).await }
         });
         Self {
-            port,
+            serving,
             state,
             count,
-            authority,
-            stop: Some(stop),
-            thread: Some(thread),
         }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.serving.port()
     }
 
     /// PEM of the authority that a client should trust.
     pub(crate) fn ca_file(&self) -> &Path {
-        self.authority.path()
+        self.serving.ca_file()
     }
 
     /// How it is asked, about no token yet.
     pub(crate) fn probe(&self) -> Probe {
         Probe {
-            base_url: format!("https://localhost:{}", self.port).parse().unwrap(),
+            base_url: format!("https://localhost:{}", self.port())
+                .parse()
+                .unwrap(),
             allowed_hosts: vec!["localhost".to_owned()],
             allow_private: true,
             ca_file: Some(self.ca_file().to_owned()),
@@ -234,20 +200,7 @@ impl ApiServer {
     }
 }
 
-impl Drop for ApiServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ended = thread.join();
-        }
-    }
-}
-
-async fn talk(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    state: &Mutex<State>,
-    counter: &watch::Sender<usize>,
-) {
+async fn talk(mut stream: Box<dyn Stream>, state: &Mutex<State>, counter: &watch::Sender<usize>) {
     let Some(told) = read(&mut stream).await else {
         return;
     };
@@ -268,15 +221,7 @@ async fn talk(
     let _gone = reply(&mut stream, &does, &token).await;
 }
 
-async fn reply(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    does: &Does,
-    token: &str,
-) -> std::io::Result<()> {
-    let answer = |status: u16, headers: &str, body: &str| {
-        let length = body.len();
-        format!("HTTP/1.1 {status} so\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
-    };
+async fn reply(stream: &mut Box<dyn Stream>, does: &Does, token: &str) -> std::io::Result<()> {
     match does {
         Does::Says(status, headers, body) => {
             let answer = answer(*status, headers, body);
@@ -293,11 +238,7 @@ async fn reply(
         Does::Hangs => std::future::pending().await,
         Does::Drops => {}
         Does::Garbage => stream.write_all(b"220 api.example ESMTP\r\n\r\n").await?,
-        Does::Drips => loop {
-            stream.write_all(b"H").await?;
-            stream.flush().await?;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        },
+        Does::Drips => drip(stream).await?,
         Does::Huge => {
             stream
                 .write_all(

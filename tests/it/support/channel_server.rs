@@ -5,13 +5,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 
-use crate::support::smtp_server::{Cert, acceptor};
+use crate::support::serving::{Serving, Stream, Told, answer, drip, read};
+use crate::support::smtp_server::Cert;
 
 /// What the server does with a request.
 #[derive(Debug, Clone)]
@@ -32,26 +31,6 @@ pub(crate) enum Does {
     Huge,
 }
 
-/// What it was told.
-#[derive(Debug, Clone)]
-pub(crate) struct Told {
-    /// Method and target.
-    pub(crate) line: String,
-    /// By their names in lower case.
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Told {
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
-    }
-}
-
 #[derive(Default)]
 struct State {
     told: Vec<Told>,
@@ -62,12 +41,9 @@ struct State {
 
 /// The running server.
 pub(crate) struct ChannelServer {
-    port: u16,
+    serving: Serving,
     state: Arc<Mutex<State>>,
     count: watch::Receiver<usize>,
-    authority: tempfile::NamedTempFile,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl ChannelServer {
@@ -80,63 +56,27 @@ impl ChannelServer {
     }
 
     fn run(cert: Option<Cert>) -> Self {
-        let authority = tempfile::NamedTempFile::new().unwrap();
-        let tls = cert.map(|cert| acceptor(cert, authority.path()));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State::default()));
         let (counter, count) = watch::channel(0);
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let shared = Arc::clone(&state);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            let counter = Arc::new(counter);
-            let serve = async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                loop {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    let (state, counter, tls) =
-                        (Arc::clone(&shared), Arc::clone(&counter), tls.clone());
-                    tokio::spawn(async move {
-                        match tls {
-                            None => talk(stream, &state, &counter).await,
-                            Some(tls) => {
-                                if let Ok(stream) = tls.accept(stream).await {
-                                    talk(stream, &state, &counter).await;
-                                }
-                            }
-                        }
-                    });
-                }
-            };
-            runtime.block_on(async {
-                tokio::select! {
-                    () = serve => {}
-                    _ = stopped => {}
-                }
-            });
+        let (shared, counter) = (Arc::clone(&state), Arc::new(counter));
+        let serving = Serving::start(cert, move |stream| {
+            let (state, counter) = (Arc::clone(&shared), Arc::clone(&counter));
+            async move { talk(stream, &state, &counter).await }
         });
         Self {
-            port,
+            serving,
             state,
             count,
-            authority,
-            stop: Some(stop),
-            thread: Some(thread),
         }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.serving.port()
     }
 
     /// PEM of the authority that a client should trust.
     pub(crate) fn ca_file(&self) -> &Path {
-        self.authority.path()
+        self.serving.ca_file()
     }
 
     /// What it does with the next requests; with those after them it is content.
@@ -163,20 +103,7 @@ impl ChannelServer {
     }
 }
 
-impl Drop for ChannelServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ended = thread.join();
-        }
-    }
-}
-
-async fn talk(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    state: &Mutex<State>,
-    counter: &watch::Sender<usize>,
-) {
+async fn talk(mut stream: Box<dyn Stream>, state: &Mutex<State>, counter: &watch::Sender<usize>) {
     let Some(told) = read(&mut stream).await else {
         return;
     };
@@ -208,49 +135,7 @@ async fn talk(
     let _gone = reply(&mut stream, &does, event).await;
 }
 
-pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Told> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
-            break at;
-        }
-        let mut more = [0; 4096];
-        let n = stream.read(&mut more).await.ok().filter(|n| *n > 0)?;
-        bytes.extend_from_slice(&more[..n]);
-    };
-    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let mut body = bytes.split_off(end + 4);
-    let mut lines = head.lines();
-    let line = lines.next()?.trim_end_matches(" HTTP/1.1").to_owned();
-    let headers: BTreeMap<String, String> = lines
-        .filter_map(|l| l.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let length = headers.get("content-length");
-    let length = length.map_or(0, |l| l.parse::<usize>().unwrap());
-    while body.len() < length {
-        let mut more = [0; 4096];
-        let n = stream.read(&mut more).await.ok().filter(|n| *n > 0)?;
-        body.extend_from_slice(&more[..n]);
-    }
-    Some(Told {
-        line,
-        headers,
-        body,
-    })
-}
-
-async fn reply(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    does: &Does,
-    event: &str,
-) -> std::io::Result<()> {
-    let answer = |status: u16, headers: &str, body: &str| {
-        format!(
-            "HTTP/1.1 {status} so\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
+async fn reply(stream: &mut Box<dyn Stream>, does: &Does, event: &str) -> std::io::Result<()> {
     match does {
         Does::Takes => stream.write_all(answer(200, "", event).as_bytes()).await?,
         Does::Says(status, headers, body) => {
@@ -260,11 +145,7 @@ async fn reply(
         Does::Hangs => std::future::pending().await,
         Does::Drops => {}
         Does::Garbage => stream.write_all(b"220 chat.example ESMTP\r\n\r\n").await?,
-        Does::Drips => loop {
-            stream.write_all(b"H").await?;
-            stream.flush().await?;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        },
+        Does::Drips => drip(stream).await?,
         Does::Huge => {
             stream
                 .write_all(b"HTTP/1.1 200 so\r\nContent-Length: 10000000\r\n\r\n")

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt as _;
 
-use crate::support::smtp_server::{Cert, acceptor};
+use crate::support::serving::{Serving, Stream, Told, drip, read};
+use crate::support::smtp_server::Cert;
 
 /// How long a client may take to come; it takes a moment.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,11 +49,8 @@ struct Log {
 
 /// The running server.
 pub(crate) struct HttpServer {
-    port: u16,
+    serving: Serving,
     log: Arc<Log>,
-    authority: tempfile::NamedTempFile,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl HttpServer {
@@ -68,59 +65,22 @@ impl HttpServer {
     }
 
     fn run(answer: Answer, cert: Option<Cert>) -> Self {
-        let authority = tempfile::NamedTempFile::new().unwrap();
-        let tls = cert.map(|cert| acceptor(cert, authority.path()));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let port = listener.local_addr().unwrap().port();
         let log = Arc::new(Log::default());
-        let (stop, stopped) = tokio::sync::oneshot::channel();
         let shared = Arc::clone(&log);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            let serve = async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                loop {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    let (log, answer, tls) = (Arc::clone(&shared), answer.clone(), tls.clone());
-                    tokio::spawn(async move {
-                        match tls {
-                            None => talk(stream, &log, &answer).await,
-                            Some(tls) => {
-                                if let Ok(stream) = tls.accept(stream).await {
-                                    talk(stream, &log, &answer).await;
-                                }
-                            }
-                        }
-                    });
-                }
-            };
-            runtime.block_on(async {
-                tokio::select! {
-                    () = serve => {}
-                    _ = stopped => {}
-                }
-            });
+        let serving = Serving::start(cert, move |stream| {
+            let (log, answer) = (Arc::clone(&shared), answer.clone());
+            async move { talk(stream, &log, &answer).await }
         });
-        Self {
-            port,
-            log,
-            authority,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        Self { serving, log }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.serving.port()
     }
 
     /// PEM of the authority that a client should trust.
     pub(crate) fn ca_file(&self) -> &Path {
-        self.authority.path()
+        self.serving.ca_file()
     }
 
     /// What was asked so far.
@@ -141,59 +101,18 @@ impl HttpServer {
     }
 }
 
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ended = thread.join();
-        }
-    }
-}
-
-async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, log: &Log, answer: &Answer) {
-    let Some(asked) = read(&mut stream).await else {
+async fn talk(mut stream: Box<dyn Stream>, log: &Log, answer: &Answer) {
+    let Some(Told { line, body, .. }) = read(&mut stream).await else {
         return;
     };
-    log.asked.lock().unwrap().push(asked);
+    let body = String::from_utf8(body).unwrap();
+    log.asked.lock().unwrap().push(Asked { line, body });
     log.news.notify_all();
     // A client that is gone has heard enough.
     let _gone = reply(&mut stream, answer).await;
 }
 
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Asked> {
-    let mut bytes = Vec::new();
-    loop {
-        let mut more = [0; 1024];
-        let n = stream.read(&mut more).await.ok().filter(|n| *n > 0)?;
-        bytes.extend_from_slice(&more[..n]);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let length = head
-            .lines()
-            .find_map(|l| {
-                l.to_ascii_lowercase()
-                    .strip_prefix("content-length:")?
-                    .trim()
-                    .parse()
-                    .ok()
-            })
-            .unwrap_or(0);
-        if body.len() >= length {
-            let line = head.lines().next()?.trim_end_matches(" HTTP/1.1");
-            return Some(Asked {
-                line: line.to_owned(),
-                body: body.to_owned(),
-            });
-        }
-    }
-}
-
-async fn reply(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    answer: &Answer,
-) -> std::io::Result<()> {
+async fn reply(stream: &mut Box<dyn Stream>, answer: &Answer) -> std::io::Result<()> {
     match answer {
         Answer::Status(status) => {
             let head = format!("HTTP/1.1 {status} so\r\nContent-Length: 2\r\n\r\nOK");
@@ -204,16 +123,7 @@ async fn reply(
             stream.write_all(head.as_bytes()).await?;
         }
         Answer::Hang => std::future::pending().await,
-        Answer::Drip => {
-            for byte in b"HTTP/1.1 200 so\r\nX: "
-                .iter()
-                .chain(std::iter::repeat(&b'x'))
-            {
-                stream.write_all(&[*byte]).await?;
-                stream.flush().await?;
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
+        Answer::Drip => drip(stream).await?,
         Answer::Huge => {
             stream
                 .write_all(b"HTTP/1.1 200 so\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -12,6 +12,7 @@ pub(crate) mod http_server;
 pub(crate) mod name_server;
 pub(crate) mod postfix;
 pub(crate) mod program;
+pub(crate) mod serving;
 pub(crate) mod smtp_server;
 pub(crate) mod systemd;
 pub(crate) mod town;

@@ -31,6 +31,8 @@ use std::time::{Duration, Instant};
 
 use tokio_rustls::TlsAcceptor;
 
+use crate::support::serving::Serving;
+
 pub(crate) use self::certificate::{Cert, acceptor};
 
 /// How long a client may take to come; it takes a moment.
@@ -292,11 +294,8 @@ struct Shared {
 
 /// The running server.
 pub(crate) struct SmtpServer {
-    port: u16,
+    serving: Serving,
     shared: Arc<Shared>,
-    authority: tempfile::NamedTempFile,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl SmtpServer {
@@ -315,39 +314,20 @@ impl SmtpServer {
             log: Mutex::default(),
             news: Condvar::new(),
         });
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (stop, stopped) = tokio::sync::oneshot::channel();
         let served = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                tokio::select! {
-                    () = dialogue::serve(listener, served) => {}
-                    _ = stopped => {}
-                }
-            });
+        let serving = Serving::run(authority, async move |listener| {
+            dialogue::serve(listener, served).await;
         });
-        Self {
-            port,
-            shared,
-            authority,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        Self { serving, shared }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.serving.port()
     }
 
     /// PEM of the authority that a client should trust (empty without TLS).
     pub(crate) fn ca_file(&self) -> &Path {
-        self.authority.path()
+        self.serving.ca_file()
     }
 
     /// The messages taken so far.
@@ -402,10 +382,7 @@ impl SmtpServer {
 
 impl Drop for SmtpServer {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ended = thread.join();
-        }
+        self.serving.end();
         let breaches = std::mem::take(&mut self.shared.log().breaches);
         if !std::thread::panicking() {
             assert!(breaches.is_empty(), "{breaches:#?}");

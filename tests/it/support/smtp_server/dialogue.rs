@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpListener;
 
 use super::{Accepted, Act, Phase, Shared};
+use crate::support::serving::Stream;
 
 /// The connection is over, for whatever reason.
 struct Over;
@@ -20,8 +21,7 @@ impl From<std::io::Error> for Over {
     }
 }
 
-pub(super) async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) {
-    let listener = TcpListener::from_std(listener).unwrap();
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).unwrap();
         let shared = Arc::clone(&shared);
@@ -50,12 +50,9 @@ pub(super) async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) 
     }
 }
 
-trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
-
 struct Connection<'a> {
     shared: &'a Shared,
-    stream: Box<dyn Duplex>,
+    stream: Box<dyn Stream>,
     unread: Vec<u8>,
     /// Answers that wait for one another.
     unsent: Vec<u8>,
