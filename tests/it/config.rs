@@ -84,6 +84,23 @@ impl Place {
     }
 }
 
+/// Everything that is ever shown of a refusal.
+pub(crate) fn words_of_refusal(rejected: &Rejected) -> String {
+    let (found, sources) = (
+        [&rejected.errors[..], &rejected.warnings].concat(),
+        &rejected.sources,
+    );
+    let mut words = format!("{rejected}\n{rejected:?}\n");
+    for lang in [Lang::En, Lang::Fr] {
+        for d in &found {
+            words.push_str(&d.plain(lang));
+            words.push_str(&serde_json::to_string(&d.row(lang)).unwrap());
+        }
+        words.push_str(&config::draw(&found, sources, lang, Colour::None));
+    }
+    words
+}
+
 fn with_token(keys: &str) -> Place {
     Place::with(format!(
         "{LEAST}[[token]]\nid = \"t\"\nname = \"T\"\n{keys}\n"

@@ -1,39 +1,18 @@
 //! Config files that are refused: each fault has its place, words that help, and no secret.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of a test fails as the test would"
-)]
-
-use std::fmt::Write;
-
-use jetond::config::{self, Colour, Rejected};
+use jetond::config::{self, Colour};
 use jetond::domain::language::Lang;
 
-use crate::config::{LEAST, Place};
+use crate::config::{LEAST, Place, words_of_refusal};
 use crate::support::pipe;
 
 const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiIxMTExMTExMS0yMjIyIn0.v-S5y1sROmw7a32ZsLc6s6";
 const PASSWORD: &str = "hunter2";
 
-/// Everything that is ever shown of a refusal.
-fn all_words(rejected: &Rejected) -> String {
-    let mut words = format!("{rejected}\n{rejected:?}\n");
-    for lang in [Lang::En, Lang::Fr] {
-        for d in rejected.errors.iter().chain(&rejected.warnings) {
-            writeln!(words, "{}\n{:?}", d.plain(lang), d.row(lang)).unwrap();
-        }
-        for found in [&rejected.errors, &rejected.warnings] {
-            words.push_str(&config::draw(found, &rejected.sources, lang, Colour::None));
-        }
-    }
-    words
-}
-
 /// Refuses `main`, expecting an error at `place` with `fragment`, and no secret anywhere.
 fn expect(main: &str, place: &str, fragment: &str) {
     let rejected = Place::with(main).refused();
-    let words = all_words(&rejected);
+    let words = words_of_refusal(&rejected);
     assert!(
         !words.contains(JWT) && !words.contains("eyJ1aWQ"),
         "{words}"
@@ -591,7 +570,7 @@ fn a_secret_file_that_others_may_read_is_refused() {
     let file = place.path().join("pw");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let refused = place.refused();
-    let words = all_words(&refused);
+    let words = words_of_refusal(&refused);
     assert!(words.contains("chmod 600") && !words.contains(PASSWORD));
     assert_eq!(refused.errors[0].at.as_ref().unwrap().line, 7);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -605,7 +584,7 @@ fn a_pipe_in_place_of_a_secret_file_is_refused_and_not_waited_for() {
     let place = Place::with(format!("{LEAST}{keys}"));
     pipe(&place.path().join("pw"));
     let refused = place.refused();
-    let words = all_words(&refused);
+    let words = words_of_refusal(&refused);
     assert!(words.contains("pw is not a regular file"), "{words}");
     assert_eq!(refused.errors[0].at.as_ref().unwrap().line, 7);
 }

@@ -297,8 +297,7 @@ async fn a_refused_login_waits_a_quarter_of_an_hour() {
     ) + &token("marches", EXPIRES, &[ONE]);
     let mut town = Town::start(&(head(1) + &token("marches", EXPIRES, &[ONE])), at(MORNING)).await;
     let secret = town.dir().join("secret");
-    std::fs::write(&secret, "hunter2\n").unwrap();
-    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    crate::support::private_file(&secret, "hunter2\n");
     town.reload(&config).await;
     let step = town.pass().await;
     assert_eq!(step.returned, 1);
@@ -325,11 +324,7 @@ async fn a_reload_does_not_knock_again_at_a_locked_account_unless_it_is_another_
     };
     let mut town = Town::start(&(head(1) + &token("marches", EXPIRES, &[ONE])), at(MORNING)).await;
     let secret = town.dir().join("secret");
-    let write = |word: &str| {
-        std::fs::write(&secret, word).unwrap();
-        std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600))
-            .unwrap();
-    };
+    let write = |word: &str| crate::support::private_file(&secret, word);
     write("hunter2");
     town.reload(&file("jetond", "")).await;
     assert_eq!(town.pass().await.returned, 1);

@@ -262,10 +262,8 @@ async fn a_wrong_password_is_tried_once_whatever_the_connections() {
     let everyone = people(40, "ville.example");
     let settings = "connections = 8\nusername = \"jetond\"\npassword = { file = \"password\" }";
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("password"), "wrong").unwrap();
     let file = dir.path().join("password");
-    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(&file, own).unwrap();
+    crate::support::private_file(&file, "wrong");
     let settings = settings.replace("\"password\" }", &format!("{file:?} }}"));
     let town = Town::start(&config(&server, &settings, &everyone), at(MORNING)).await;
     let step = town.pass().await;

@@ -45,10 +45,8 @@ pub(super) fn event(word: &str, number: u64, seconds_ago: i64) -> Value {
 
 /// Writes a secret as only its owner may read it.
 pub(super) fn write_secret(place: &Path, name: &str, secret: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
     let path = place.join(name);
-    std::fs::write(&path, format!("{secret}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    crate::support::private_file(&path, &format!("{secret}\n"));
 }
 
 /// A daemon with a token of the number 9001 that webhooks are sent to.

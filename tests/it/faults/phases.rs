@@ -144,9 +144,7 @@ fn misbehaving(phase: Phase, lanes: Lanes, times: usize, mails: usize) -> Option
     }
     let mut site = Site::with(script, mails, lanes, &smtp)?;
     let secret = site.program.place().join("secret");
-    std::fs::write(&secret, "correct horse\n").unwrap();
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(secret, private).unwrap();
+    crate::support::private_file(&secret, "correct horse\n");
     // The relay is left alone after a fault, so that one pass may meet one fault only.
     let settled = site.settle_within(ways.len() * times + 12);
     let allowed = Allowed {

@@ -57,10 +57,8 @@ fn december(id: &str) -> String {
 
 /// A secret in the town's directory, which only its owner may read.
 fn secret(town: &Town, name: &str, text: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
     let path = town.dir().join(name);
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    crate::support::private_file(&path, text);
 }
 
 /// One pass with its mails, then the posts.

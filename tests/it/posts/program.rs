@@ -16,11 +16,9 @@ fn config(server: &ChannelServer) -> String {
 }
 
 fn program(server: &ChannelServer) -> Program {
-    use std::os::unix::fs::PermissionsExt as _;
     let program = Program::new(&config(server));
     let secret = program.place().join("matrix.token");
-    std::fs::write(&secret, TOKEN).unwrap();
-    std::fs::set_permissions(secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    crate::support::private_file(&secret, TOKEN);
     program
 }
 

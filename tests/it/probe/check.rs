@@ -2,16 +2,15 @@
 //! finds there, no command, in no form, at no level of its log, shows anything of it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
 use super::settings::JWT;
 use crate::config::LEAST;
 use crate::support::http_server::{Answer, HttpServer};
-use crate::support::pipe;
 use crate::support::program::{Program, Running};
 use crate::support::smtp_server::Cert;
+use crate::support::{pipe, private_file};
 
 /// The `jti` of [`JWT`].
 const JTI: &str = "11111111-2222-4333-8444-555555555555";
@@ -43,8 +42,7 @@ fn program(config: &str, texts: &[(&str, &str)]) -> Program {
     let program = Program::new(&format!("{LEAST}{config}"));
     for (id, text) in texts {
         let file = program.place().join(format!("{id}.jwt"));
-        fs::write(&file, text).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        private_file(&file, text);
     }
     program
 }

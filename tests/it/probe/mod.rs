@@ -15,7 +15,6 @@ mod shown;
 mod verdict;
 mod year;
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -31,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::api_server::ApiServer;
 use crate::support::daemon::{Town, at, token};
+use crate::support::private_file;
 
 /// Long enough for an exchange on this machine that is meant to end.
 const SHORT: Duration = Duration::from_millis(700);
@@ -96,8 +96,7 @@ impl Asking {
     /// Gives a token's secret: a file that only its owner may read.
     fn give(&mut self, id: &str, text: &str) {
         let path = self.town.dir().join(format!("{id}.jwt"));
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        private_file(&path, text);
         let secrets = &mut self.probe.secrets;
         secrets.retain(|(known, _)| known.as_str() != id);
         secrets.push((TokenId::parse(id).unwrap(), SecretSource::File(path)));

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{declared, head, jwt};
 use crate::support::api_server::{ApiServer, alive, error, over_volume};
+use crate::support::private_file;
 use crate::support::program::{Program, said};
 
 fn told(program: &Program, args: &[&str]) -> (i32, Value, String) {
@@ -46,7 +47,6 @@ fn what_cannot_be_asked_about_is_refused_with_what_to_do() {
 
 #[test]
 fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
-    use std::os::unix::fs::PermissionsExt as _;
     let server = ApiServer::start();
     let (port, ca) = (server.port(), server.ca_file().display().to_string());
     let probe = format!(
@@ -56,8 +56,7 @@ fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
     let token = declared("m", "2099-12-01") + "secret = { file = \"m.jwt\" }\n";
     let program = Program::new(&(head() + &probe + &token));
     let secret = program.place().join("m.jwt");
-    std::fs::write(&secret, jwt("m")).unwrap();
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    private_file(&secret, &jwt("m"));
     let made = program.command(&["run", "--once"]).output().unwrap();
     assert_eq!(made.status.code(), Some(0), "{}", said(&made));
     assert!(server.told().is_empty(), "one pass asks nothing");

@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
-use jetond::config::{self, Colour, Diagnostic, Loaded, Rejected, SecretSource, Source};
+use jetond::config::{Loaded, SecretSource};
 use jetond::domain::language::Lang;
 
-use crate::config::{LEAST, Place};
+use crate::config::{LEAST, Place, words_of_refusal};
+use crate::support::private_file;
 
 /// The synthetic token of the tests: nobody's.
 pub(crate) const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiIxMTExMTExMS0yMjIyLTQzMzMtODQ0NC01NTU1NTU1NTU1NTUiLCJqdGkiOiIxMTExMTExMS0yMjIyLTQzMzMtODQ0NC01NTU1NTU1NTU1NTUiLCJzY29wZXMiOlsiZW50cmVwcmlzZXMiLCJhdHRlc3RhdGlvbl9maXNjYWxlX2RnZmlwIl0sInN1YiI6IkRlbW8iLCJleHRyYV9pbmZvIjp7fSwiaWF0IjoxNzM1Njg5NjAwLCJ2ZXJzaW9uIjoiMS4wIiwiZXhwIjoxNzgyODY0MDAwfQ.v-S5y1sROmw7a32ZsLc6s6Ns0X-BGbCmyaPN5CCblvI";
@@ -23,33 +23,6 @@ fn token(id: &str, lines: &str) -> String {
 fn with_probe(lines: &str) -> Place {
     let one = token("t", "secret = { env = \"JETOND_TEST_T\" }");
     Place::with(format!("{LEAST}[probe]\n{lines}\n{one}"))
-}
-
-/// A file that only its owner may read.
-fn secret_file(at: &Path, text: &str) {
-    fs::write(at, text).unwrap();
-    fs::set_permissions(at, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-/// Everything that is ever shown of these findings.
-fn all_words(found: &[Diagnostic], sources: &[Source]) -> String {
-    let mut words = format!("{found:?}\n{sources:?}\n");
-    for lang in [Lang::En, Lang::Fr] {
-        for d in found {
-            words.push_str(&d.plain(lang));
-            words.push_str(&serde_json::to_string(&d.row(lang)).unwrap());
-        }
-        words.push_str(&config::draw(found, sources, lang, Colour::None));
-    }
-    words
-}
-
-fn words_of_refusal(rejected: &Rejected) -> String {
-    let found: Vec<Diagnostic> = [&rejected.errors[..], &rejected.warnings].concat();
-    format!(
-        "{rejected}{rejected:?}{}",
-        all_words(&found, &rejected.sources)
-    )
 }
 
 fn warnings(loaded: &Loaded) -> Vec<String> {
@@ -86,7 +59,7 @@ fn the_tokens_with_a_secret_are_asked_about_wherever_they_are_declared() {
         &token("c", "[token.secret]\nfile = \"secrets/c\""),
     );
     fs::create_dir(place.path().join("secrets")).unwrap();
-    secret_file(&place.path().join("secrets/c"), JWT);
+    private_file(&place.path().join("secrets/c"), JWT);
     let loaded = place.taken();
     assert_eq!(warnings(&loaded), Vec::<String>::new());
     let secrets: Vec<(&str, &SecretSource)> = loaded

@@ -17,9 +17,16 @@ pub(crate) mod smtp_server;
 pub(crate) mod systemd;
 pub(crate) mod town;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+/// A file that only its owner may read.
+pub(crate) fn private_file(at: &Path, text: &str) {
+    std::fs::write(at, text).unwrap();
+    std::fs::set_permissions(at, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
 
 /// A pipe with a name, at which whoever opens it waits for the other side.
 pub(crate) fn pipe(at: &Path) {

@@ -292,7 +292,7 @@ async fn lateness_is_counted_from_the_slot_and_a_relay_that_hangs_shows() {
 async fn a_secret_opens_it_to_a_program_and_a_wrong_one_to_nobody() {
     let place = tempfile::tempdir().unwrap();
     let secret = place.path().join("metrics.token");
-    write_secret(&secret, "s3cret-0123\n");
+    crate::support::private_file(&secret, "s3cret-0123\n");
     let metrics = Metrics {
         token: Some(SecretSource::File(secret.clone())),
         ..Metrics::default()
@@ -333,19 +333,13 @@ async fn a_secret_opens_it_to_a_program_and_a_wrong_one_to_nobody() {
         "also where one could look without it"
     );
     // Another one is read without a reload; one that is not there says so.
-    write_secret(&secret, "another");
+    crate::support::private_file(&secret, "another");
     assert_ne!(watch.ask("/metrics", &right).await.status, 200);
     std::fs::remove_file(&secret).unwrap();
     let gone = watch.ask("/metrics", &right).await;
     assert_eq!(gone.status, 503, "{gone:?}");
     assert!(!gone.body.contains("s3cret") && !gone.body.contains("metrics.token"));
     watch.server.stop().await;
-}
-
-fn write_secret(path: &std::path::Path, secret: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::write(path, secret).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -192,8 +191,7 @@ fn alerts_fire_when_something_is_wrong_and_are_over_when_it_is_mended() {
     };
     let place = daemon.program.place().to_owned();
     let secret = place.join("metrics.token");
-    std::fs::write(&secret, SECRET).unwrap();
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    crate::support::private_file(&secret, SECRET);
     // Nobody listens there: the relay is dead from the start.
     daemon.program.rewrite(&daemon.config(free_port()));
     let start = jetond::clock::now();

@@ -1,8 +1,6 @@
 //! `[web.metrics]`: what is wrong in it is told with its place in both languages, and the secret
 //! is in no message; `check` says whether it can be read.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use crate::support::program::{Program, said};
 
 fn config(metrics: &str) -> String {
@@ -78,8 +76,7 @@ fn a_cap_without_series_and_a_secret_that_cannot_be_read_are_warned_about() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("answered with 503"), "{said}");
     let secret = program.place().join("metrics.token");
-    std::fs::write(&secret, "s3cret-0123").unwrap();
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    crate::support::private_file(&secret, "s3cret-0123");
     let (code, said) = check(&program, &["--lang", "en", "check"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("/metrics and /readyz, by a secret"), "{said}");
