@@ -2,7 +2,7 @@
 //! it is to be.
 //!
 //! While the clock is held nothing is planned and no reminder leaves; the one mail that may
-//! leave is the note that tells of it, dated by the time that is still known. Both loops of the
+//! leave is the note that tells of it, dated by the time that is still known. All loops of the
 //! daemon go through the same gate, so that a jump between two steps is seen by whichever comes
 //! first. After a gap in the watch a pass comes before any delivery.
 

@@ -37,6 +37,13 @@ impl Default for Probe {
     }
 }
 
+impl Probe {
+    /// The tokens that are asked about.
+    pub fn ids(&self) -> Vec<&str> {
+        self.secrets.iter().map(|(id, _)| id.as_str()).collect()
+    }
+}
+
 /// Reads `[probe]`; the tokens that are asked about come from elsewhere.
 pub(super) fn read(root: &Table<'_>, directory: &Path, report: &mut Report) -> Probe {
     let mut probe = Probe::default();

@@ -138,8 +138,7 @@ impl Asker {
         }
         let started = Instant::now();
         let present = || now + seconds_of(started.elapsed());
-        let ids: Vec<&str> = self.probe.secrets.iter().map(|(t, _)| t.as_str()).collect();
-        let watched = self.store.watched(&ids).await?;
+        let watched = self.store.watched(&self.probe.ids()).await?;
         let due = |t: &Watched| self.due_at(&t.known, t, now);
         let mut queue: Vec<_> = watched.iter().map(|t| (due(t), t)).collect();
         queue.sort_by_key(|(at, token)| (*at, token.no));

@@ -150,12 +150,7 @@ async fn known_jtis(config: &Config, context: &mut Context) -> HashMap<String, J
         .iter()
         .filter_map(|t| Some((t.id.as_str().to_owned(), t.jti.clone()?)))
         .collect();
-    let ids: Vec<&str> = config
-        .probe
-        .secrets
-        .iter()
-        .map(|(t, _)| t.as_str())
-        .collect();
+    let ids = config.probe.ids();
     // Where the store cannot be read, that is a finding of its own.
     if !ids.is_empty()
         && let Ok(store) = Store::open_to_read(&config.store).await
