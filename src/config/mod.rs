@@ -21,6 +21,7 @@ mod people;
 mod probe;
 mod quota;
 mod reader;
+mod resolve;
 mod rewrite;
 mod scalar;
 mod secret;
