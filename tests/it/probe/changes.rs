@@ -6,21 +6,14 @@ use jetond::domain::verdict::{Bearing, Verdict};
 use jetond::probe::Told;
 use jetond::store::board::tokens::{Heard, Today, TokenFilter};
 
-use super::{Asking, declared, head, jwt};
+use super::{Asking, declared, head, jwt, section};
 use crate::support::api_server::{ApiServer, alive, error, over_volume};
 use crate::support::daemon::{Town, at};
 
 const MORNING: &str = "2026-11-16T09:00:00+01:00";
 
 fn file(server: &ApiServer, expires: &str, secret: &str) -> String {
-    let (port, ca) = (server.port(), server.ca_file().display());
-    head()
-        + &format!(
-            "[probe]\nbase_url = \"https://localhost:{port}\"\nallowed_hosts = [\"localhost\"]\n\
-             ca_file = \"{ca}\"\nallow_private = true\n"
-        )
-        + &declared("m", expires)
-        + secret
+    head() + &section(server) + &declared("m", expires) + secret
 }
 
 const SECRET: &str = "secret = { file = \"m.jwt\" }\n";

@@ -6,6 +6,7 @@ mod canary;
 mod changes;
 mod check;
 mod circuit;
+mod daemon;
 mod demonstration;
 mod explain_code;
 mod notes;
@@ -40,6 +41,15 @@ fn head() -> String {
     "timezone = \"Europe/Paris\"\nlanguage = \"fr\"\norganisation = \"Ville d'Exemple\"\n\
      contact = \"dsi@ville.example\"\n[reports]\nweekly = false\n[mail]\nfrom = \"Veille <jetons@ville.example>\"\n"
         .to_owned()
+}
+
+/// The section about asking this server.
+fn section(server: &ApiServer) -> String {
+    let (port, ca) = (server.port(), server.ca_file().display());
+    format!(
+        "[probe]\nbase_url = \"https://localhost:{port}\"\nallowed_hosts = [\"localhost\"]\n\
+         ca_file = \"{ca}\"\nallow_private = true\n"
+    )
 }
 
 /// A token that is declared with its `jti`.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{declared, head, jwt};
+use super::{declared, head, jwt, section};
 use crate::support::api_server::{ApiServer, alive, error, over_volume};
 use crate::support::private_file;
 use crate::support::program::{Program, said};
@@ -48,15 +48,9 @@ fn what_cannot_be_asked_about_is_refused_with_what_to_do() {
 #[test]
 fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
     let server = ApiServer::start();
-    let (port, ca) = (server.port(), server.ca_file().display().to_string());
-    let probe = format!(
-        "[probe]\nbase_url = \"https://localhost:{port}\"\nallowed_hosts = [\"localhost\"]\n\
-         ca_file = \"{ca}\"\nallow_private = true\n"
-    );
     let token = declared("m", "2099-12-01") + "secret = { file = \"m.jwt\" }\n";
-    let program = Program::new(&(head() + &probe + &token));
-    let secret = program.place().join("m.jwt");
-    private_file(&secret, &jwt("m"));
+    let program = Program::new(&(head() + &section(&server) + &token));
+    private_file(&program.place().join("m.jwt"), &jwt("m"));
     let made = program.command(&["run", "--once"]).output().unwrap();
     assert_eq!(made.status.code(), Some(0), "{}", said(&made));
     assert!(server.told().is_empty(), "one pass asks nothing");
@@ -83,7 +77,7 @@ fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
     // What lives, and what could not be asked about.
     server.always(alive(&["entreprises"]));
     let other = declared("n", "2099-12-01") + "secret = { file = \"n.jwt\" }\n";
-    program.rewrite(&(head() + &probe + &token + &other));
+    program.rewrite(&(head() + &section(&server) + &token + &other));
     let made = program.command(&["run", "--once"]).output().unwrap();
     assert_eq!(made.status.code(), Some(0), "{}", said(&made));
     let part = program.command(&["probe", "--json"]).output().unwrap();
