@@ -14,6 +14,7 @@ mod program;
 mod settings;
 mod shown;
 mod verdict;
+mod wire;
 mod year;
 
 use std::time::Duration;

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jetond::config::Probe;
 use tokio::io::AsyncWriteExt as _;
@@ -18,7 +19,8 @@ use crate::support::smtp_server::Cert;
 pub(crate) enum Does {
     /// Answers so: status, header lines (each with its end), body.
     Says(u16, String, String),
-    /// Repeats the header with the token in the body, behind this status.
+    /// Repeats the header with the token behind this status: in a header and in the body, whole,
+    /// cut, wrapped, in capitals and in small letters.
     Echoes(u16),
     /// Never answers.
     Hangs,
@@ -30,6 +32,10 @@ pub(crate) enum Does {
     Drips,
     /// 10 MB of rights.
     Huge,
+    /// These bytes, and the connection's end.
+    Writes(Vec<u8>),
+    /// These bytes, then others again and again, after such a pause each time.
+    Pours(Vec<u8>, Vec<u8>, Duration),
 }
 
 /// A success that names these rights.
@@ -65,12 +71,17 @@ pub(crate) fn gateway_error(status: u16) -> Does {
     Does::Says(status, String::new(), body.to_owned())
 }
 
+/// What is said, with these header lines.
+pub(crate) fn with_headers(does: Does, headers: &str) -> Does {
+    match does {
+        Does::Says(status, _, body) => Does::Says(status, headers.to_owned(), body),
+        other => other,
+    }
+}
+
 /// Over the volume, with these header lines.
 pub(crate) fn over_volume(headers: &str) -> Does {
-    let Does::Says(status, _, body) = error(429, "00429") else {
-        unreachable!("an error is said");
-    };
-    Does::Says(status, headers.to_owned(), body)
+    with_headers(error(429, "00429"), headers)
 }
 
 /// A page of somebody else, with this status.
@@ -85,7 +96,12 @@ pub(crate) fn page(status: u16) -> Does {
 
 /// A redirection to this address.
 pub(crate) fn redirect(to: &str) -> Does {
-    Does::Says(302, format!("Location: {to}\r\n"), String::new())
+    redirect_by(302, to)
+}
+
+/// … with this status.
+pub(crate) fn redirect_by(status: u16, to: &str) -> Does {
+    Does::Says(status, format!("Location: {to}\r\n"), String::new())
 }
 
 /// What `/ping/…` answers about a source of data.
@@ -229,9 +245,16 @@ async fn reply(stream: &mut Box<dyn Stream>, does: &Does, token: &str) -> std::i
         }
         Does::Echoes(status) => {
             let text = token.trim_start_matches("Bearer ");
-            let body = serde_json::json!({"errors": [{
+            let wrapped: Vec<_> = text
+                .as_bytes()
+                .chunks(40)
+                .map(String::from_utf8_lossy)
+                .collect();
+            let cases = [text.to_uppercase(), text.to_lowercase()];
+            // The last ones come first: of a long body only the beginning is kept.
+            let body = serde_json::json!({"cases": cases, "dots": text.replace('.', "%2E"), "errors": [{
                 "code": text, "title": token, "detail": format!("invalid: {text} {}", &text[30..]),
-            }], "privileges": [text]});
+            }], "privileges": [text], "wrapped": wrapped.join("\n")});
             let answer = answer(*status, &format!("X-Token: {text}\r\n"), &body.to_string());
             stream.write_all(answer.as_bytes()).await?;
         }
@@ -247,6 +270,15 @@ async fn reply(stream: &mut Box<dyn Stream>, does: &Does, token: &str) -> std::i
                 .await?;
             for _ in 0..1000 {
                 stream.write_all(&[b'x'; 10_000]).await?;
+            }
+        }
+        Does::Writes(bytes) => stream.write_all(bytes).await?,
+        Does::Pours(first, then, pause) => {
+            stream.write_all(first).await?;
+            loop {
+                stream.write_all(then).await?;
+                stream.flush().await?;
+                tokio::time::sleep(*pause).await;
             }
         }
     }
