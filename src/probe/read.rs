@@ -118,7 +118,7 @@ pub fn guess(body: &[u8]) -> Option<u16> {
 
 /// The words that are kept, without any part of the secrets, and without whatever looks like a
 /// token.
-fn said(body: &[u8], mask: &Mask<'_>) -> String {
+fn said(body: &[u8], mask: &Mask) -> String {
     // What is left out of a line may have stood within a token: it is looked for before and after.
     let whole = without_jwts(&String::from_utf8_lossy(body));
     let line = without_jwts(&printable(whole.as_bytes(), &[], usize::MAX));

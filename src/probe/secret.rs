@@ -1,6 +1,7 @@
 //! A token's own text: read when it is needed, held against the record, and kept by nobody.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -39,20 +40,28 @@ pub(super) fn of(source: &SecretSource, jti: Option<&str>) -> Result<SecretStrin
     ))
 }
 
-/// Hides every part of these tokens, whole or cut.
-pub(super) struct Mask<'a>(HashSet<&'a [u8]>);
+/// Hides every part of these tokens, whole or cut, in capitals or in small letters: another case
+/// hides little of it. It keeps no part itself.
+pub(super) struct Mask {
+    parts: HashSet<u64>,
+    keys: RandomState,
+}
 
-impl<'a> Mask<'a> {
-    pub(super) fn of(tokens: &[&'a str]) -> Self {
+impl Mask {
+    pub(super) fn of(tokens: &[&str]) -> Self {
+        let keys = RandomState::new();
         let parts = tokens.iter().flat_map(|t| t.as_bytes().windows(PART));
-        Self(parts.collect())
+        Self {
+            parts: parts.map(|part| keys.hash_one(small(part))).collect(),
+            keys,
+        }
     }
 
     /// What was said, with `…` for each part of a token in it.
     pub(super) fn hide(&self, said: &str) -> String {
         let mut hidden = vec![false; said.len()];
         for (at, part) in said.as_bytes().windows(PART).enumerate() {
-            if self.0.contains(part) {
+            if self.parts.contains(&self.keys.hash_one(small(part))) {
                 hidden[at..at + PART].fill(true);
             }
         }
@@ -70,6 +79,15 @@ impl<'a> Mask<'a> {
     }
 }
 
+/// A part in small letters.
+fn small(part: &[u8]) -> [u8; PART] {
+    let mut small = [0; PART];
+    for (to, from) in small.iter_mut().zip(part) {
+        *to = from.to_ascii_lowercase();
+    }
+    small
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +101,10 @@ mod tests {
                 "no such token …",
             ),
             ("é:JqdGkiOiIxMTExIn0.c2lnbm:é", "é:…:é"),
+            (
+                "NO SUCH TOKEN: EYJQDGKIOIIXMTEXIN0.C2LNBMF0DXJL",
+                "NO SUCH TOKEN: …",
+            ),
             ("eyJhbGciOi is short", "eyJhbGciOi is short"),
             ("", ""),
         ] {

@@ -9,6 +9,7 @@ mod circuit;
 mod daemon;
 mod demonstration;
 mod explain_code;
+mod leaks;
 mod notes;
 mod program;
 mod settings;
