@@ -30,7 +30,7 @@ impl Form {
 }
 
 /// As many at once as there are processors; the results are in order.
-pub(super) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let hands = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     each_by(hands, items, work)
 }

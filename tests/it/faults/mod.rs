@@ -6,7 +6,7 @@
 //! `JETOND_TEST_REAL=1`. What a scenario expects is in [`oracle::Allowed`]; a broken rule fails
 //! the test and shows in the table.
 
-mod campaign;
+pub(crate) mod campaign;
 mod clock;
 mod corrupt;
 mod disk;
@@ -21,4 +21,4 @@ mod site;
 mod stop;
 mod storm;
 mod streams;
-mod syscalls;
+pub(crate) mod syscalls;

@@ -12,18 +12,19 @@ use super::campaign::{Form, each, tell};
 use super::oracle::{self, Allowed, Judged};
 use super::site::{Lanes, PATIENCE, Site};
 use crate::support::debian;
+use crate::support::program::Program;
 use crate::support::smtp_server::Script;
 
 const MAILS: usize = 20;
 
 /// strace as Debian has it.
-struct Strace {
+pub(crate) struct Strace {
     program: PathBuf,
     libraries: PathBuf,
 }
 
 impl Strace {
-    fn unpacked() -> Option<Self> {
+    pub(crate) fn unpacked() -> Option<Self> {
         let root = debian::unpacked(&["strace"])?;
         Some(Self {
             program: root.join("usr/bin/strace"),
@@ -31,15 +32,15 @@ impl Strace {
         })
     }
 
-    /// Has a site's program run under it.
-    fn hold(&self, site: &mut Site, options: &[&str]) {
+    /// Has a program run under it.
+    pub(crate) fn hold(&self, program: &mut Program, options: &[&str]) {
         // Its own libraries may be unpacked ones, too.
         let libraries = format!("LD_LIBRARY_PATH={}", self.libraries.display());
         let mut words = vec![OsStr::new("env"), OsStr::new(&libraries)];
         words.push(self.program.as_os_str());
         words.extend(["-f", "-qq", "-E", "LD_LIBRARY_PATH"].map(OsStr::new));
         words.extend(options.iter().map(OsStr::new));
-        site.program.run_through(&words);
+        program.run_through(&words);
     }
 }
 
@@ -47,7 +48,7 @@ impl Strace {
 fn calls(strace: &Strace, lanes: Lanes) -> Option<BTreeMap<String, usize>> {
     let mut site = Site::new(Script::new(), MAILS, lanes)?;
     let log = site.program.place().join("calls");
-    strace.hold(&mut site, &["-o", log.to_str().unwrap()]);
+    strace.hold(&mut site.program, &["-o", log.to_str().unwrap()]);
     let output = site.once();
     assert_eq!(site.server.count(), MAILS, "{output:?}");
     let mut by_thread: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -93,7 +94,7 @@ fn killed_at(strace: &Strace, call: &str, nth: usize, lanes: Lanes) -> Judged {
     let kill = format!("inject={call}:signal=SIGKILL:when={nth}");
     let trace = format!("trace={call}");
     let options = ["-e", &trace, "-e", &kill, "-o", "/dev/null"];
-    strace.hold(&mut site, &options);
+    strace.hold(&mut site.program, &options);
     let _killed = site.once();
     site.now += PATIENCE;
     // Once more, where doubts may wait.

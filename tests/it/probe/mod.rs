@@ -12,6 +12,7 @@ mod explain_code;
 mod leaks;
 mod notes;
 mod program;
+mod record;
 mod settings;
 mod shown;
 mod verdict;
