@@ -13,6 +13,7 @@ mod leaks;
 mod notes;
 mod program;
 mod record;
+mod rubbish;
 mod settings;
 mod shown;
 mod verdict;
