@@ -56,13 +56,17 @@ const EVENTS: [&str; 16] = [
     "UPDATE untold SET at = $1 WHERE at > $1",
     "UPDATE bounce SET at = $1 WHERE at > $1",
     "UPDATE channel_trouble SET since = $1 WHERE since > $1",
+    // A wait is as long as it was asked for; by what clock it was, is seen by the last call, so this
+    // comes before the calls are put right.
+    "UPDATE service SET not_before = min($1 + 604800, not_before - max(0, \
+         max(coalesce(seen_at, 0), coalesce((SELECT max(asked_at) FROM probe), 0)) - $1)), \
+       since = min(since, $1), seen_at = min(seen_at, $1) \
+       WHERE since > $1 OR seen_at > $1 OR not_before > $1 + 604800 \
+         OR EXISTS (SELECT 1 FROM probe WHERE asked_at > $1)",
     "UPDATE probe SET asked_at = min(asked_at, $1), answered_at = min(answered_at, $1), \
-       verdict_since = min(verdict_since, $1), verdict_at = min(verdict_at, $1), suspected_at = min(suspected_at, $1) \
+       verdict_since = min(verdict_since, $1), verdict_at = min(verdict_at, $1), suspected_at = min(suspected_at, $1), \
+       volume_resets = CASE WHEN volume_resets <= $1 + 604800 THEN volume_resets END \
        WHERE max(coalesce(asked_at, 0), coalesce(answered_at, 0), coalesce(verdict_at, 0), coalesce(suspected_at, 0)) > $1",
-    // A wait is as long as it was asked for; by what clock it was, is seen where it was heard.
-    "UPDATE service SET not_before = CASE WHEN seen_at > $1 THEN not_before - (seen_at - $1) \
-         ELSE min(not_before, $1 + 604800) END, since = min(since, $1), seen_at = min(seen_at, $1) \
-       WHERE since > $1 OR seen_at > $1 OR not_before > $1 + 604800",
     "UPDATE webhook_event SET received_at = $1 WHERE received_at > $1",
     "UPDATE setting SET value = $1 WHERE key IN ('last_pass', 'unreached_seen') \
        AND CAST(value AS INTEGER) > $1",

@@ -4,10 +4,11 @@
 use chrono::{DateTime, Duration, Utc};
 use jetond::domain::verdict::{Bearing, Verdict};
 use jetond::probe::Told;
+use jetond::renewal::clock;
 use jetond::store::board::tokens::{Heard, Today, TokenFilter};
 
 use super::{Asking, declared, head, jwt, section};
-use crate::support::api_server::{ApiServer, alive, error, over_volume};
+use crate::support::api_server::{ApiServer, alive, error, over_volume, with_headers};
 use crate::support::daemon::{Town, at};
 
 const MORNING: &str = "2026-11-16T09:00:00+01:00";
@@ -182,14 +183,8 @@ async fn pings_ask_for_patience_and_get_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_ping_follows_an_answer_that_asks_for_patience() {
     let mut asking = asking("2027-03-01").await;
-    let crate::support::api_server::Does::Says(status, _, body) = error(503, "00503") else {
-        unreachable!("an error is said");
-    };
-    asking.server.always(crate::support::api_server::Does::Says(
-        status,
-        "Retry-After: 3600\r\n".to_owned(),
-        body,
-    ));
+    let does = with_headers(error(503, "00503"), "Retry-After: 3600\r\n");
+    asking.server.always(does);
     asking.until_called(1).await;
     assert_eq!(asking.server.asked("/ping"), 0);
     let service = asking.town.store().service().await.unwrap();
@@ -210,4 +205,55 @@ async fn a_person_who_may_not_read_a_secret_says_nothing_of_the_daemon() {
         probed.known.belief.unwrap().verdict.bearing(),
         Bearing::Lives
     );
+}
+
+/// What the API said by a clock a year ahead does not lie ahead any more: the token is asked about
+/// again from the next day on, and the service is left alone for as long as it has asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_heard_by_a_clock_that_was_ahead_is_taken_back() {
+    for (last, rest) in [
+        (over_volume("Retry-After: 7200\r\n"), 7200),
+        (error(503, "00503"), 30),
+    ] {
+        let mut asking = asking("2029-03-01").await;
+        asking.until_called(1).await;
+        let right = asking.town.now;
+        asking.town.now += Duration::days(365);
+        let resets = (asking.town.now + Duration::hours(5)).timestamp();
+        let volume = format!(
+            "RateLimit-Limit: 50\r\nRateLimit-Remaining: 1\r\nRateLimit-Reset: {resets}\r\n"
+        );
+        for does in [with_headers(error(401, "00105"), &volume), last] {
+            asking.server.will([does]);
+            let told = asking.asker().ask_now("m", asking.town.now).await.unwrap();
+            assert!(matches!(told, Told::Heard(_)), "{told:?}");
+        }
+        asking.town.pass().await;
+        asking.town.now = right + Duration::minutes(5);
+        let (now, store) = (asking.town.now, asking.town.store());
+        let calendar = &asking.town.config().calendar;
+        let said = clock::believe(store, calendar, "user:camille", now).await;
+        assert!(said.unwrap().was_behind());
+
+        let service = store.service().await.unwrap();
+        let rests = service.not_before.unwrap() - now;
+        assert!(
+            (rests.num_seconds() - rest).abs() < 5,
+            "{rests} for {rest} s"
+        );
+        assert!(service.seen_at.unwrap() <= now);
+        assert!(service.incident.is_none_or(|(_, since)| since <= now));
+        let probed = asking.probed("m").await;
+        let known = &probed.known;
+        assert_eq!(known.asked_at, Some(now));
+        let (_, suspected) = known.suspicion.unwrap();
+        let belief = known.belief.unwrap();
+        let heard = [suspected, belief.since, belief.at, probed.last.unwrap().at];
+        assert!(heard.iter().all(|at| *at <= now), "{known:?}");
+        assert_eq!(known.volume, None, "it would be near its end for a year");
+        // The day has had its call; the next one comes as ever.
+        assert_eq!(asking.step().await.calls, 0);
+        asking.until_called(1).await;
+        assert!(asking.town.now - now < Duration::days(2));
+    }
 }
