@@ -181,6 +181,21 @@ async fn a_few_are_asked_at_a_time_and_the_rest_at_once_after_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_calls_of_a_day_are_spread_over_the_hour() {
+    let ids: Vec<String> = (0..12).map(|n| format!("m{n}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut asking = Asking::start(&ids, "2027-12-01", MORNING).await;
+    let mut tens = std::collections::BTreeSet::new();
+    while asking.server.asked("/privileges") < ids.len() {
+        asking.until_called(1).await;
+        let at = asking.local(asking.town.now);
+        assert!(at.starts_with("2026-11-16 23:"), "{at}");
+        tens.insert(at[..15].to_owned());
+    }
+    assert!(tens.len() >= 4, "{tens:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_cannot_be_used_is_told_of_and_used_once_mended() {
     let mut asking = Asking::start(&["m", "n"], "2027-12-01", MORNING).await;
     asking.give("m", &jwt("n"));
@@ -263,7 +278,10 @@ async fn only_active_tokens_with_a_secret_are_asked_about() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_asked_while_the_clock_is_held() {
-    let asking = Asking::start(&["m"], "2027-12-01", MORNING).await;
+    let mut asking = Asking::start(&["m"], "2027-12-01", MORNING).await;
+    // It is due, by the time that is still known too.
+    asking.probe.hour = 0;
+    asking.town.now += Duration::hours(2);
     asking.town.pass().await;
     let begun = asking.town.now;
     let reading = |after: Duration, boot: Duration| Reading {
@@ -281,7 +299,7 @@ async fn nothing_is_asked_while_the_clock_is_held() {
     let (gate, _) = Gate::open(asking.town.store().clone(), reading(minute, minute))
         .await
         .unwrap();
-    // Days ahead all at once: the token would be due.
+    // Days ahead all at once.
     let passed = gate.ask(&rig, reading(Duration::days(3), minute * 2)).await;
     assert!(passed.hold.is_some());
     assert_eq!(passed.done.unwrap().calls, 0);
@@ -293,5 +311,5 @@ async fn nothing_is_asked_while_the_clock_is_held() {
     assert!(asking.server.told().is_empty());
     let passed = gate.ask(&rig, reading(minute * 4, minute * 4)).await;
     assert!(passed.hold.is_none());
-    assert!(passed.done.unwrap().next.is_some(), "it is looked at again");
+    assert_eq!(passed.done.unwrap().calls, 1, "it is believed again");
 }

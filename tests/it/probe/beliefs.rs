@@ -159,6 +159,12 @@ fn after_its_date_a_token_lives_or_its_end_is_proven() {
         let (_, follows) = follow(&Known::default(), &answer(case), at(EXPIRES), late);
         assert_eq!(follows, then.into_iter().collect::<Vec<_>>(), "{case:?}");
     }
+    // The API keeps what it knows for an hour: within it an answer of life proves nothing.
+    for (minutes, told) in [(1, 0), (60, 0), (61, 1)] {
+        let now = at(EXPIRES) + Duration::minutes(minutes);
+        let (_, follows) = follow(&Known::default(), &answer(Case::Complete), at(EXPIRES), now);
+        assert_eq!(follows.len(), told, "{minutes}");
+    }
     for (case, then) in [
         (Case::Expired, Some(Consequence::ExpiryProven)),
         // It is no early death any more.

@@ -8,10 +8,13 @@ use jetond::renewal::clock;
 use jetond::store::board::tokens::{Heard, Today, TokenFilter};
 
 use super::{Asking, declared, head, jwt, section};
-use crate::support::api_server::{ApiServer, alive, error, over_volume, with_headers};
+use crate::support::api_server::{ApiServer, alive, error, over_volume, ping, with_headers};
 use crate::support::daemon::{Town, at};
 
 const MORNING: &str = "2026-11-16T09:00:00+01:00";
+
+/// What is asked for without a token.
+const PING: &str = "/ping/insee/unites_legales";
 
 fn file(server: &ApiServer, expires: &str, secret: &str) -> String {
     head() + &section(server) + &declared("m", expires) + secret
@@ -167,17 +170,31 @@ async fn not_before(asking: &Asking) -> DateTime<Utc> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pings_ask_for_patience_and_get_it() {
-    let mut asking = asking("2027-03-01").await;
-    asking.server.always(error(502, "00502"));
-    asking.server.pings(over_volume("Retry-After: 43200\r\n"));
-    asking.until_called(1).await;
-    let until = not_before(&asking).await;
-    assert!(until >= asking.town.now + Duration::hours(12) - Duration::seconds(1));
-    let pings = asking.server.asked("/ping");
-    asking.town.now = until - Duration::minutes(1);
-    let asked = asking.step().await;
-    assert_eq!((asked.calls, asked.pings), (0, 0));
-    assert_eq!(asking.server.asked("/ping"), pings);
+    const WAIT: &str = "Retry-After: 43200\r\n";
+    // The second one tells of an incident, whose end is looked for by pings alone.
+    for (pinged, word) in [
+        (over_volume(WAIT), "service"),
+        (with_headers(ping("bad_gateway", None), WAIT), "provider"),
+    ] {
+        let mut asking = asking("2027-03-01").await;
+        asking.server.always(error(502, "00502"));
+        asking.server.pings(pinged);
+        asking.until_called(1).await;
+        let incident = asking.town.store().service().await.unwrap().incident;
+        assert_eq!(incident.unwrap().0, word);
+        let until = not_before(&asking).await;
+        assert!(until >= asking.town.now + Duration::hours(12) - Duration::seconds(1));
+        asking.town.now = until - Duration::minutes(1);
+        let asked = asking.step().await;
+        assert_eq!((asked.calls, asked.pings), (0, 0));
+        assert_eq!(asking.server.asked(PING), 1);
+        asking.town.now = until;
+        let asked = asking.step().await;
+        assert_eq!(
+            (asked.calls, asked.pings),
+            (0, u32::from(word == "provider"))
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +203,7 @@ async fn no_ping_follows_an_answer_that_asks_for_patience() {
     let does = with_headers(error(503, "00503"), "Retry-After: 3600\r\n");
     asking.server.always(does);
     asking.until_called(1).await;
-    assert_eq!(asking.server.asked("/ping"), 0);
+    assert_eq!(asking.server.asked(PING), 0);
     let service = asking.town.store().service().await.unwrap();
     assert_eq!(service.incident.unwrap().0, "service");
     assert!(not_before(&asking).await >= asking.town.now + Duration::minutes(59));

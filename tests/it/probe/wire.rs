@@ -250,6 +250,19 @@ async fn who_speaks_no_tls_hears_no_token() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_leaves_by_http() {
+    let mut asking = Asking::start(&["m"], "2027-12-01", MORNING).await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    asking.probe.base_url = format!("http://localhost:{port}").parse().unwrap();
+    let told = asking.asker().ask_now("m", asking.town.now).await.unwrap();
+    assert!(matches!(told, Told::Hindered(_)), "{told:?}");
+    let nobody = listener.accept().unwrap_err();
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+}
+
 /// The program is given little memory; a body or a head without end would take it all.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_takes_more_memory_than_its_bounds() {
