@@ -34,10 +34,15 @@ CREATE TABLE service (
     one       BIGINT PRIMARY KEY CHECK (one = 1),
     -- Nothing is asked before.
     not_before BIGINT,
-    -- What is wrong with it, since when; NULL: nothing is known to be.
-    incident  TEXT,
-    since     BIGINT,
-    seen_at   BIGINT,
-    failures  BIGINT NOT NULL DEFAULT 0,
-    said      TEXT NOT NULL DEFAULT ''
+    -- … and until then because it asked for that itself.
+    patience   BIGINT,
+    -- What is wrong with it, since when, when that was seen last, and by what: a call or a ping.
+    -- NULL: nothing is known to be.
+    incident   TEXT,
+    since      BIGINT,
+    failed_at  BIGINT,
+    witness    TEXT,
+    seen_at    BIGINT,
+    failures   BIGINT NOT NULL DEFAULT 0,
+    said       TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;

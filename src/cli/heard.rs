@@ -75,16 +75,18 @@ impl Api {
             return Value::Null;
         }
         let at = |i: DateTime<Utc>| when::rfc3339(i, calendar);
-        let incident = self.service.incident.as_ref();
+        let incident = self.service.incident;
         let tokens = self.heard.iter().map(|h| {
             let mut row = row(&h.probed, calendar);
             row["token"] = json!(h.probed.id);
             row
         });
         json!({
-            "incident": incident.map(|(word, _)| word),
-            "incident_since": incident.map(|(_, since)| at(*since)),
+            "incident": incident.map(|i| i.side.word()),
+            "incident_since": incident.map(|i| at(i.since)),
+            "incident_seen_at": incident.map(|i| at(i.seen_at)),
             "not_before": self.service.not_before.map(at),
+            "patience": self.service.patience.map(at),
             "seen_at": self.service.seen_at.map(at),
             "failures": self.service.failures,
             "tokens": tokens.collect::<Vec<_>>(),

@@ -16,6 +16,7 @@ use crate::domain::language::{Text, text};
 use crate::domain::verdict::Bearing;
 use crate::probe::{Asker, Heard, Told};
 use crate::store::Store;
+use crate::words::heard as said;
 use crate::{app, clock};
 
 #[derive(Debug, clap::Args)]
@@ -178,7 +179,9 @@ fn row(id: &str, heard: &Heard, calendar: &Calendar) -> Value {
         "meaning": {"en": meaning.en, "fr": meaning.fr}, "advice": {"en": advice.en, "fr": advice.fr},
         "believed": known.and_then(|k| k.belief).map(|b| b.verdict.word()),
         "suspected": known.and_then(|k| k.suspicion).map(|(verdict, _)| verdict.word()),
-        "incident": service.incident.as_ref().map(|(word, since)| json!({"what": word, "since": at(*since)})),
+        "incident": service.incident.map(|i| json!({
+            "what": i.side.word(), "since": at(i.since), "seen_at": at(i.seen_at),
+        })),
         "not_before": service.not_before.map(at),
     })
 }
@@ -210,7 +213,7 @@ fn print(
     }
     let more = [
         suspicion(heard),
-        incident(heard, calendar),
+        said::incident(&heard.service, calendar),
         heard.service.not_before.map(|until| {
             let until = when::minute(until, calendar);
             text!(
@@ -233,25 +236,5 @@ fn suspicion(heard: &Heard) -> Option<Text> {
             "a first answer: it is believed once a second one, an hour later or more, says the same",
             "une première réponse : elle sera crue quand une seconde, une heure plus tard au moins, dira de même"
         )
-    })
-}
-
-/// Whose fault it is that nothing was heard.
-fn incident(heard: &Heard, calendar: &Calendar) -> Option<Text> {
-    let (word, since) = heard.service.incident.as_ref()?;
-    let since = when::minute(*since, calendar);
-    Some(match word.as_str() {
-        "provider" => text!(
-            "incident at the provider of data since {since}",
-            "incident chez le fournisseur de données depuis le {since}"
-        ),
-        "service" => text!(
-            "API Entreprise itself fails, since {since}",
-            "API Entreprise elle-même est en panne, depuis le {since}"
-        ),
-        _ => text!(
-            "nobody was reached, since {since}: this seems to be on your side (network, proxy, certificates)",
-            "personne n’a été joint, depuis le {since} : cela semble être de votre côté (réseau, proxy, certificats)"
-        ),
     })
 }

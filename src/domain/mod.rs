@@ -14,6 +14,7 @@ pub mod body;
 pub mod calendar;
 pub mod datapass;
 pub mod holidays;
+pub mod incident;
 pub mod jwt;
 pub mod language;
 pub mod lifecycle;

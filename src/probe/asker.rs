@@ -15,6 +15,7 @@ use zeroize::Zeroize as _;
 use crate::config::{Probe, SecretSource};
 use crate::delivery::desk::Desk;
 use crate::delivery::news::probe::notes;
+use crate::domain::incident::Incident;
 use crate::domain::language::{Lang, Text};
 use crate::domain::probing::{Known, follow, next_ask};
 use crate::domain::verdict::{self, Bearing, Reading};
@@ -271,7 +272,7 @@ impl Asker {
         let (case, status) = (heard.reading.case.word(), heard.reading.status);
         if is_silent {
             let said = &heard.reading.said;
-            let incident = heard.service.incident.as_ref().map(|(word, _)| word);
+            let incident = heard.service.incident.map(|i| i.side.word());
             tracing::warn!(token = %token.id, case, status, %said, incident, "asked, and heard nothing of the token");
         } else {
             tracing::info!(token = %token.id, case, status, "asked");
@@ -319,7 +320,7 @@ impl Asker {
         asked: &mut Asked,
     ) -> Result<Option<DateTime<Utc>>> {
         let service = self.store.service().await?;
-        if !service::may_end_by_ping(&service) || self.wire.refusal().is_some() {
+        if !service.incident.is_some_and(Incident::ends_by_ping) || self.wire.refusal().is_some() {
             return Ok(None);
         }
         if let Some(until) = self.rests(&service, now) {

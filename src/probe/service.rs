@@ -7,20 +7,12 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
+use crate::domain::incident::{Incident, Side, Witness};
 use crate::domain::retry::{Outage, circuit_pause};
 use crate::domain::verdict::{Asked, Bearing, Case, LONGEST_WAIT, Reading};
 use crate::http::{Answer, Fault, StatusCode};
 use crate::probe::read::{Written, read};
 use crate::store::probe::Service;
-
-/// A source of data is down.
-const PROVIDER: &str = "provider";
-
-/// The API itself fails.
-const SERVICE: &str = "service";
-
-/// Nobody was reached, or somebody else: the way out of this machine is at fault.
-const OUR_SIDE: &str = "our_side";
 
 /// An outage is no older than this, whatever a source says of itself.
 const OLDEST: Duration = Duration::days(365);
@@ -96,13 +88,6 @@ fn instant(written: &Value) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Whether a ping alone may tell that an incident is over: of the API's own failing it says
-/// nothing, since it is answered without looking at a token.
-pub(super) fn may_end_by_ping(service: &Service) -> bool {
-    let incident = service.incident.as_ref();
-    incident.is_some_and(|(word, _)| word == PROVIDER || word == OUR_SIDE)
-}
-
 /// What is known of the service after a call; `ping` was asked where the call says nothing.
 pub(super) fn after_call(
     before: &Service,
@@ -115,11 +100,15 @@ pub(super) fn after_call(
         (Some(status), said) => format!("{status} {said}"),
         (None, said) => said.to_owned(),
     };
-    let asked_for = [
-        before.not_before,
-        reading.return_at,
-        ping.and_then(|p| p.return_at),
-    ];
+    let patience = latest(
+        [
+            before.patience,
+            reading.return_at,
+            ping.and_then(|p| p.return_at),
+        ],
+        now,
+    );
+    let not_before = latest([before.not_before, patience], now);
     if reading.case.verdict().bearing() != Bearing::Nothing {
         // Who says again and again that it is too much is left alone for longer each time, though
         // it does not say for how long.
@@ -129,17 +118,19 @@ pub(super) fn after_call(
         };
         let pause = (failures > 0).then(|| now + circuit_pause(Outage::Unreachable, failures));
         return Service {
-            not_before: latest([latest(asked_for, now), pause], now),
+            not_before: latest([not_before, pause], now),
+            patience,
             incident: None,
             seen_at: Some(now),
             failures,
             said,
         };
     }
-    let (word, since) = incident(reading, ping.map_or(Ping::Silence, |p| p.said));
-    let failed = failed(before, word, since, now);
+    let found = incident(reading, ping.map_or(Ping::Silence, |p| p.said));
+    let failed = failed(before, found, now);
     Service {
-        not_before: latest([latest(asked_for, now), failed.not_before], now),
+        not_before: latest([not_before, failed.not_before], now),
+        patience,
         said,
         ..failed
     }
@@ -149,55 +140,62 @@ pub(super) fn after_call(
 pub(super) fn after_ping(before: &Service, ping: Pinged, now: DateTime<Utc>) -> Service {
     let after = match ping.said {
         Ping::Fine => Service {
-            not_before: latest([before.not_before], now),
             incident: None,
             seen_at: Some(now),
             failures: 0,
-            said: before.said.clone(),
+            ..before.clone()
         },
-        Ping::Down(since) => failed(before, PROVIDER, since, now),
-        Ping::Failed => failed(before, SERVICE, None, now),
+        Ping::Down(since) => failed(before, (Side::Provider, since, Witness::Ping), now),
+        Ping::Failed => failed(before, (Side::Service, None, Witness::Ping), now),
         // Of what is wrong it says nothing, but that it is not over is not known either.
         Ping::Busy => Service {
             failures: before.failures.saturating_add(1),
             ..before.clone()
         },
-        Ping::Foreign | Ping::Silence => failed(before, OUR_SIDE, None, now),
+        Ping::Foreign | Ping::Silence => failed(before, (Side::Ours, None, Witness::Ping), now),
     };
     Service {
         not_before: latest([after.not_before, ping.return_at], now),
+        patience: latest([before.patience, ping.return_at], now),
         ..after
     }
 }
 
-fn failed(
-    before: &Service,
-    word: &str,
-    since: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Service {
+/// What is at fault, since when where that was said, and what showed it.
+type Found = (Side, Option<DateTime<Utc>>, Witness);
+
+fn failed(before: &Service, (side, since, witness): Found, now: DateTime<Utc>) -> Service {
     let failures = before.failures.saturating_add(1);
     let pause = now + circuit_pause(Outage::Unreachable, failures);
-    let known = before.incident.as_ref().filter(|(w, _)| w == word);
-    let since = since.or(known.map(|(_, at)| *at)).unwrap_or(now);
+    let known = before.incident.filter(|i| i.side == side);
+    let since = since.or(known.map(|i| i.since)).unwrap_or(now);
+    // What a call has shown, a ping of the same fault does not make one that pings can end.
+    let by_call = known.filter(|i| i.witness == Witness::Call);
     Service {
         not_before: latest([before.not_before, Some(pause)], now),
-        incident: Some((word.to_owned(), since)),
+        incident: Some(Incident {
+            side,
+            since,
+            seen_at: now,
+            witness: by_call.map_or(witness, |i| i.witness),
+        }),
         failures,
         ..before.clone()
     }
 }
 
 /// What is wrong, by a call that says nothing of its token and the ping after it.
-fn incident(reading: &Reading, ping: Ping) -> (&'static str, Option<DateTime<Utc>>) {
+fn incident(reading: &Reading, ping: Ping) -> Found {
     let is_foreign = reading.case == Case::NotUnderstood;
+    let answered = reading.status.is_some() && !is_foreign;
     match ping {
-        Ping::Down(since) => (PROVIDER, since),
+        Ping::Down(since) => (Side::Provider, since, Witness::Ping),
         // The API is well, and something between answered in its place.
-        Ping::Fine if is_foreign => (OUR_SIDE, None),
-        Ping::Fine | Ping::Failed | Ping::Busy => (SERVICE, None),
-        Ping::Foreign | Ping::Silence if reading.status.is_some() && !is_foreign => (SERVICE, None),
-        Ping::Foreign | Ping::Silence => (OUR_SIDE, None),
+        Ping::Fine if is_foreign => (Side::Ours, None, Witness::Call),
+        Ping::Failed if !answered => (Side::Service, None, Witness::Ping),
+        Ping::Fine | Ping::Failed | Ping::Busy => (Side::Service, None, Witness::Call),
+        Ping::Foreign | Ping::Silence if answered => (Side::Service, None, Witness::Call),
+        Ping::Foreign | Ping::Silence => (Side::Ours, None, Witness::Call),
     }
 }
 

@@ -60,8 +60,10 @@ const EVENTS: [&str; 16] = [
     // comes before the calls are put right.
     "UPDATE service SET not_before = min($1 + 604800, not_before - max(0, \
          max(coalesce(seen_at, 0), coalesce((SELECT max(asked_at) FROM probe), 0)) - $1)), \
-       since = min(since, $1), seen_at = min(seen_at, $1) \
-       WHERE since > $1 OR seen_at > $1 OR not_before > $1 + 604800 \
+       patience = min($1 + 604800, patience - max(0, \
+         max(coalesce(seen_at, 0), coalesce((SELECT max(asked_at) FROM probe), 0)) - $1)), \
+       since = min(since, $1), failed_at = min(failed_at, $1), seen_at = min(seen_at, $1) \
+       WHERE since > $1 OR failed_at > $1 OR seen_at > $1 OR not_before > $1 + 604800 \
          OR EXISTS (SELECT 1 FROM probe WHERE asked_at > $1)",
     "UPDATE probe SET asked_at = min(asked_at, $1), answered_at = min(answered_at, $1), \
        verdict_since = min(verdict_since, $1), verdict_at = min(verdict_at, $1), suspected_at = min(suspected_at, $1), \

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use crate::domain::incident::{Incident, Side, Witness};
 use crate::domain::probing::{Belief, Dates, Known};
 use crate::domain::verdict::{Case, Reading, Verdict, Volume};
 use crate::store::error::{Result, StoreError};
@@ -62,8 +63,10 @@ pub struct Probed {
 pub struct Service {
     /// Nothing is asked before.
     pub not_before: Option<DateTime<Utc>>,
-    /// What is wrong with it, a word, and since when.
-    pub incident: Option<(String, DateTime<Utc>)>,
+    /// … and until then because it asked for that itself.
+    pub patience: Option<DateTime<Utc>>,
+    /// What is wrong with it.
+    pub incident: Option<Incident>,
     /// When it was last heard of.
     pub seen_at: Option<DateTime<Utc>>,
     /// Calls in a row without an answer that says something.
@@ -82,8 +85,7 @@ const PROBED: &str = "SELECT t.id, b.asked_at, b.verdict, b.verdict_since, b.ver
 
 const OF_TOKENS: &str = "FROM probe b JOIN token t ON t.no = b.token JOIN period p ON p.token = t.no AND p.no = t.period";
 
-const SERVICE: &str =
-    "SELECT not_before, incident, since, seen_at, failures, said FROM service WHERE one = 1";
+const SERVICE: &str = "SELECT not_before, patience, incident, since, failed_at, witness, seen_at, failures, said FROM service WHERE one = 1";
 
 /// The active tokens that this condition finds in a list of values `j`.
 fn watched_by(condition: &str) -> String {
@@ -257,7 +259,7 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         if asked.is_empty() {
-            sqlx::query("UPDATE service SET incident = NULL, since = NULL")
+            sqlx::query("UPDATE service SET incident = NULL")
                 .execute(&mut *self.inner)
                 .await?;
         }
@@ -286,13 +288,17 @@ impl Tx {
     /// When the store cannot be written.
     pub async fn put_service(&mut self, service: &Service) -> Result<()> {
         sqlx::query(
-            "INSERT INTO service (one, not_before, incident, since, seen_at, failures, said) \
-             VALUES (1, $1, $2, $3, $4, $5, $6) ON CONFLICT (one) DO UPDATE SET not_before = $1, incident = $2, \
-               since = $3, seen_at = $4, failures = $5, said = $6",
+            "INSERT INTO service (one, not_before, patience, incident, since, failed_at, witness, seen_at, failures, said) \
+             VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (one) DO UPDATE SET not_before = $1, \
+               patience = $2, incident = $3, since = $4, failed_at = $5, witness = $6, seen_at = $7, failures = $8, \
+               said = $9",
         )
         .bind(service.not_before.map(seconds))
-        .bind(service.incident.as_ref().map(|(word, _)| word))
-        .bind(service.incident.as_ref().map(|(_, at)| seconds(*at)))
+        .bind(service.patience.map(seconds))
+        .bind(service.incident.map(|i| i.side.word()))
+        .bind(service.incident.map(|i| seconds(i.since)))
+        .bind(service.incident.map(|i| seconds(i.seen_at)))
+        .bind(service.incident.map(|i| i.witness.word()))
         .bind(service.seen_at.map(seconds))
         .bind(i64::from(service.failures))
         .bind(&service.said)
@@ -319,13 +325,23 @@ fn service(r: &SqliteRow) -> Result<Service> {
     let at = |i: usize| -> Result<Option<DateTime<Utc>>> {
         Ok(r.try_get::<Option<i64>, _>(i)?.map(instant))
     };
-    let incident: Option<String> = r.try_get(1)?;
+    let side: Option<&str> = r.try_get(2)?;
+    let incident = side.map(|word| -> Result<Incident> {
+        let witness: &str = r.try_get(5)?;
+        Ok(Incident {
+            side: Side::from_word(word).ok_or_else(|| odd("incident", word))?,
+            since: instant(r.try_get(3)?),
+            seen_at: instant(r.try_get(4)?),
+            witness: Witness::from_word(witness).ok_or_else(|| odd("witness", witness))?,
+        })
+    });
     Ok(Service {
         not_before: at(0)?,
-        incident: incident.zip(at(2)?),
-        seen_at: at(3)?,
-        failures: count(r.try_get(4)?),
-        said: r.try_get(5)?,
+        patience: at(1)?,
+        incident: incident.transpose()?,
+        seen_at: at(6)?,
+        failures: count(r.try_get(7)?),
+        said: r.try_get(8)?,
     })
 }
 
@@ -390,5 +406,7 @@ fn known(r: &SqliteRow) -> Result<Known> {
 }
 
 fn odd(what: &str, word: &str) -> StoreError {
-    StoreError::Corrupt(format!("an unknown {what} in the table probe: {word:?}"))
+    StoreError::Corrupt(format!(
+        "an unknown {what} among what the API said: {word:?}"
+    ))
 }

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::calendar::Calendar;
+use crate::domain::incident::Side;
 use crate::domain::language::{Text, text};
 use crate::domain::verdict::{Bearing, Verdict, Volume};
 use crate::store::probe::{Probed, Service};
@@ -149,46 +150,54 @@ pub(crate) fn volume(of: Volume, calendar: &Calendar, now: DateTime<Utc>) -> Tex
     said
 }
 
-/// What is wrong with the service, where anything is known to be.
+/// What is wrong with the service, where anything is known to be. Of its own failing nothing is
+/// known between two calls: it is said when it failed, not that it is down.
 pub(crate) fn incident(service: &Service, calendar: &Calendar) -> Option<Text> {
-    let (word, since) = service.incident.as_ref()?;
-    let since = minute(*since, calendar);
-    Some(match word.as_str() {
-        "provider" => text!(
-            "incident at a provider of data since {since}",
-            "incident chez un fournisseur de données depuis le {since}"
+    let incident = service.incident?;
+    let [since, last] = [incident.since, incident.seen_at].map(|at| minute(at, calendar));
+    Some(match incident.side {
+        Side::Provider => text!(
+            "incident at a provider of data since {since}, seen last on {last}",
+            "incident chez un fournisseur de données depuis le {since}, constaté en dernier le {last}"
         ),
-        "service" => text!(
-            "API Entreprise is down since {since}",
-            "API Entreprise en panne depuis le {since}"
+        Side::Service if since == last => text!(
+            "API Entreprise failed when last tried, on {last}",
+            "API Entreprise en panne au dernier essai, le {last}"
         ),
-        "our_side" => text!(
-            "not reached since {since}: the fault seems to be on our side",
-            "injoignable depuis le {since} : le problème semble être de notre côté"
+        Side::Service => text!(
+            "API Entreprise failed when last tried, on {last}, and first on {since}",
+            "API Entreprise en panne au dernier essai, le {last}, et déjà le {since}"
         ),
-        word => text!(
-            "incident since {since} ({word})",
-            "incident depuis le {since} ({word})"
+        Side::Ours => text!(
+            "not reached since {since}, tried last on {last}: the fault seems to be on our side (network, proxy, certificates)",
+            "injoignable depuis le {since}, dernier essai le {last} : le problème semble être de notre côté (réseau, proxy, certificats)"
         ),
     })
 }
 
 /// How the service is.
 pub(crate) fn service(of: &Service, calendar: &Calendar, now: DateTime<Utc>) -> Text {
-    let mut said = incident(of, calendar).unwrap_or_else(|| match of.seen_at {
+    let said = incident(of, calendar).unwrap_or_else(|| match of.seen_at {
         None => text!("not heard of yet", "pas encore entendue"),
         Some(at) => {
             let at = minute(at, calendar);
             text!("answers, heard on {at}", "répond, entendue le {at}")
         }
     });
-    if let Some(until) = of.not_before.filter(|at| *at > now) {
-        let until = minute(until, calendar);
-        said = text!(
-            "{{}}; it asks for patience until {until}",
-            "{{}} ; elle demande d’attendre jusqu’au {until}"
+    let Some(until) = of.not_before.filter(|at| *at > now) else {
+        return said;
+    };
+    let at = minute(until, calendar);
+    if of.patience.is_some_and(|patience| patience >= until) {
+        return text!(
+            "{{}}; it asks for patience until {at}",
+            "{{}} ; elle demande d’attendre jusqu’au {at}"
         )
         .with(&said);
     }
-    said
+    text!(
+        "{{}}; asked again from {at} on",
+        "{{}} ; interrogée de nouveau à partir du {at}"
+    )
+    .with(&said)
 }

@@ -246,7 +246,7 @@ impl Measured {
         )?;
         families.instant(
             "jetond_api_not_before",
-            "Until when API Entreprise asks for patience",
+            "Until when nothing is asked of API Entreprise: it asked for that, or does not answer",
             service.not_before.filter(|at| *at > self.now),
         )?;
         let count = |of: fn(&Heard) -> bool| number(heard.iter().filter(|h| of(h)).count());

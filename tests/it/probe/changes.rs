@@ -181,7 +181,7 @@ async fn pings_ask_for_patience_and_get_it() {
         asking.server.pings(pinged);
         asking.until_called(1).await;
         let incident = asking.town.store().service().await.unwrap().incident;
-        assert_eq!(incident.unwrap().0, word);
+        assert_eq!(incident.unwrap().side.word(), word);
         let until = not_before(&asking).await;
         assert!(until >= asking.town.now + Duration::hours(12) - Duration::seconds(1));
         asking.town.now = until - Duration::minutes(1);
@@ -205,7 +205,7 @@ async fn no_ping_follows_an_answer_that_asks_for_patience() {
     asking.until_called(1).await;
     assert_eq!(asking.server.asked(PING), 0);
     let service = asking.town.store().service().await.unwrap();
-    assert_eq!(service.incident.unwrap().0, "service");
+    assert_eq!(service.incident.unwrap().side.word(), "service");
     assert!(not_before(&asking).await >= asking.town.now + Duration::minutes(59));
 }
 
@@ -259,7 +259,7 @@ async fn what_was_heard_by_a_clock_that_was_ahead_is_taken_back() {
             "{rests} for {rest} s"
         );
         assert!(service.seen_at.unwrap() <= now);
-        assert!(service.incident.is_none_or(|(_, since)| since <= now));
+        assert!(service.incident.is_none_or(|i| i.since <= now));
         let probed = asking.probed("m").await;
         let known = &probed.known;
         assert_eq!(known.asked_at, Some(now));

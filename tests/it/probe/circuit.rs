@@ -2,6 +2,7 @@
 //! token ever follows from it.
 
 use chrono::Duration;
+use jetond::domain::incident::Side;
 use jetond::domain::verdict::{Bearing, Case};
 use jetond::probe::Told;
 
@@ -223,10 +224,10 @@ async fn a_ping_tells_whose_fault_it_is() {
         asking.server.always(privileges.clone());
         asking.server.pings(pinged.clone());
         let heard = heard(&asking, "m").await;
-        let (word, since) = heard.service.incident.unwrap();
-        let since = Some(since).filter(|at| *at < asking.town.now);
+        let incident = heard.service.incident.unwrap();
+        let since = Some(incident.since).filter(|at| *at < asking.town.now);
         assert_eq!(
-            (word.as_str(), since),
+            (incident.side.word(), since),
             expected,
             "{privileges:?} {pinged:?}"
         );
@@ -258,25 +259,41 @@ async fn an_incident_of_others_ends_by_a_ping_without_any_token() {
         asked = asking.step().await;
         assert_eq!((asked.calls, asked.pings), (0, 1));
     }
-    let (word, since) = asking
-        .town
-        .store()
-        .service()
-        .await
-        .unwrap()
-        .incident
-        .unwrap();
-    assert_eq!(word, "provider");
+    let service = asking.town.store().service().await.unwrap();
+    let incident = service.incident.unwrap();
+    assert_eq!(incident.side, Side::Provider);
     assert!(
-        since - began < Duration::seconds(5),
+        incident.since - began < Duration::seconds(5),
         "it began with the first"
     );
+    assert!(incident.seen_at >= asking.town.now, "and was seen since");
+    assert_eq!(service.patience, None, "nobody asked for the pause");
     asking.server.pings(ping("ok", None));
     asking.town.now = asked.next.unwrap();
     assert_eq!(asking.step().await.pings, 1);
     assert_eq!(asking.town.store().service().await.unwrap().incident, None);
     assert_eq!(asking.step().await.pings, 0);
     assert_eq!(asking.server.asked("/privileges"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ping_ends_what_a_ping_has_found_and_not_what_a_call_has() {
+    for (privileges, is_ended) in [(Does::Drops, true), (error(503, "01000"), false)] {
+        let mut asking = Asking::start(&["m"], "2027-12-01", MORNING).await;
+        asking.server.always(privileges);
+        asking.server.pings(error(503, "01000"));
+        let asked = asking.until_called(1).await;
+        let service = asking.town.store().service().await.unwrap();
+        assert_eq!(service.incident.unwrap().side, Side::Service);
+        asking.server.pings(ping("ok", None));
+        asking.town.now = asked
+            .next
+            .unwrap()
+            .min(asking.town.now + Duration::minutes(1));
+        assert_eq!(asking.step().await.pings, u32::from(is_ended));
+        let service = asking.town.store().service().await.unwrap();
+        assert_eq!(service.incident.is_none(), is_ended);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,7 +307,7 @@ async fn nothing_leaves_where_the_way_is_not_right() {
         asking.probe.secrets = secrets;
         let heard = heard(&asking, "m").await;
         assert_eq!(heard.reading.case, Case::NoAnswer, "{cert:?}");
-        assert_eq!(heard.service.incident.unwrap().0, "our_side");
+        assert_eq!(heard.service.incident.unwrap().side.word(), "our_side");
         assert!(asking.server.told().is_empty());
     }
     // A private address, http, and a host that is not named.

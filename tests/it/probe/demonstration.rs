@@ -224,6 +224,6 @@ async fn a_bad_certificate_is_no_answer() {
         assert_eq!(seen.last.unwrap().case.word(), "no_answer");
         assert_eq!(asking.server.asked("/privileges"), 0);
         let incident = asking.town.store().service().await.unwrap().incident;
-        assert_eq!(incident.unwrap().0, "our_side");
+        assert_eq!(incident.unwrap().side.word(), "our_side");
     }
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use chrono::{DateTime, Duration, Utc};
 use jetond::app;
 use jetond::delivery::report::{Beyond, Reporter};
+use jetond::domain::incident::{Incident, Side, Witness};
 use jetond::domain::verdict::{Case, Reading, Volume};
 use jetond::store::probe::Service;
 use jetond::web::{Door, Limits, Site};
@@ -63,10 +64,16 @@ async fn town_with_relay(port: u16, lang: &str) -> Town {
         .await
         .unwrap();
     let service = Service {
-        incident: Some(("provider".to_owned(), PRESENT() - Duration::hours(3))),
+        incident: Some(Incident {
+            side: Side::Provider,
+            since: PRESENT() - Duration::hours(3),
+            seen_at: PRESENT() - Duration::minutes(30),
+            witness: Witness::Ping,
+        }),
         seen_at: Some(PRESENT() - Duration::hours(9)),
         failures: 2,
         not_before: Some(PRESENT() + Duration::minutes(30)),
+        patience: Some(PRESENT() + Duration::minutes(30)),
         ..Service::default()
     };
     tx.put_service(&service).await.unwrap();
@@ -124,6 +131,52 @@ async fn commands_show_the_last_verdict_with_its_time() {
         }
         insta::assert_snapshot!(format!("commands_{lang}"), shown.replace('\u{a0}', "~"));
     }
+}
+
+/// An incident is told as it was seen, and only what the API asked for is said to be its wish.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_said_of_the_service_that_is_not_known() {
+    let town = town("fr").await;
+    let (since, seen_at) = (
+        PRESENT() - Duration::hours(3),
+        PRESENT() - Duration::hours(2),
+    );
+    let (later, soon) = (
+        PRESENT() + Duration::hours(1),
+        PRESENT() + Duration::minutes(5),
+    );
+    let mut told = String::new();
+    for (side, seen_at, patience) in [
+        (Side::Provider, seen_at, None),
+        (Side::Service, seen_at, Some(soon)),
+        (Side::Service, since, Some(later)),
+        (Side::Ours, seen_at, None),
+    ] {
+        let service = Service {
+            incident: Some(Incident {
+                side,
+                since,
+                seen_at,
+                witness: Witness::Call,
+            }),
+            not_before: Some(later),
+            patience,
+            ..Service::default()
+        };
+        let mut tx = town.store().begin().await.unwrap();
+        tx.put_service(&service).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(town.store().service().await.unwrap(), service);
+        for lang in ["en", "fr"] {
+            let status = said(&town, lang, &["status"]);
+            let line = status.lines().find(|l| l.starts_with("API Entreprise "));
+            told += &format!(
+                "{}\n",
+                line.unwrap().trim_start_matches("API Entreprise ").trim()
+            );
+        }
+    }
+    insta::assert_snapshot!("service", told.replace('\u{a0}', "~"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

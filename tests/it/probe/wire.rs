@@ -243,7 +243,7 @@ async fn who_speaks_no_tls_hears_no_token() {
             panic!("{told:?}");
         };
         assert_eq!(told.reading.case, Case::NoAnswer);
-        assert_eq!(told.service.incident.unwrap().0, "our_side");
+        assert_eq!(told.service.incident.unwrap().side.word(), "our_side");
         let heard = heard.await.unwrap();
         assert!(memchr::memmem::find(&heard, b"Bearer").is_none());
         asking.town.now += chrono::Duration::days(1);

@@ -85,12 +85,14 @@ pub(super) fn block(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Stri
     );
     if known.has_asked() {
         let service = &known.service;
-        let incident = service.incident.as_ref();
         line(
             "api",
-            &incident.map_or_else(
+            &service.incident.map_or_else(
                 || format!("no incident, heard {}", known_at(service.seen_at)),
-                |(word, since)| format!("{word} since {}", moment(*since)),
+                |i| {
+                    let (side, [since, seen]) = (i.side.word(), [i.since, i.seen_at].map(moment));
+                    format!("{side} since {since}, seen {seen}")
+                },
             ),
         );
         line("asked about", &known.heard.len().to_string());
