@@ -12,7 +12,7 @@ use crate::domain::schedule::{Urgent, earliest_leave};
 use crate::domain::stage::Stage;
 use crate::store::Store;
 use crate::store::error::Result;
-use crate::store::outbox::{Bounds, Claimed, Wanted};
+use crate::store::outbox::{Bounds, Claimed, NOTE_DEAD, Wanted};
 use crate::store::settle::{Entered, Settled, Settlement};
 
 /// Takes mails up for a sender.
@@ -54,7 +54,15 @@ impl Batch {
 }
 
 impl Clerk {
-    /// Claims at most `limit` mails that may leave at `now`; none outside the window.
+    /// Whether a mail of this kind may leave at `now`: inside the window, and a note that a token
+    /// is refused on any day, within its hours.
+    pub fn may_leave(&self, kind: &str, now: DateTime<Utc>) -> bool {
+        let calendar = &self.desk.calendar;
+        calendar.may_leave(now) || (kind == NOTE_DEAD && calendar.is_in_hours(now))
+    }
+
+    /// Claims at most `limit` mails that may leave at `now`; none outside the window, but those
+    /// that [`Clerk::may_leave`] excepts.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -75,9 +83,12 @@ impl Clerk {
         bounds: &Bounds,
     ) -> Result<Batch> {
         let calendar = &self.desk.calendar;
-        if limit == 0 || !calendar.may_leave(now) {
-            return Ok(Batch::default());
-        }
+        let wanted = match wanted {
+            _ if limit == 0 => return Ok(Batch::default()),
+            wanted if calendar.may_leave(now) => wanted,
+            Wanted::All if self.may_leave(NOTE_DEAD, now) => Wanted::Kind(NOTE_DEAD),
+            Wanted::All | Wanted::Kind(_) => return Ok(Batch::default()),
+        };
         let claimed = self
             .store
             .claim(wanted, now, i64::from(limit), bounds)

@@ -167,8 +167,7 @@ impl Calendar {
 
     /// Whether a mail may leave at `now`.
     pub fn may_leave(&self, now: DateTime<Utc>) -> bool {
-        let date = self.date(now);
-        self.is_mail_day(date) && self.opening(date) <= now && now < self.closing(date)
+        self.is_mail_day(self.date(now)) && self.is_in_hours(now)
     }
 
     /// The earliest instant from `now` on at which a mail may leave: `now` itself inside the
@@ -179,6 +178,22 @@ impl Calendar {
         } else {
             self.first_slot_after(now)
         }
+    }
+
+    /// Whether the window is open at `now`, were it a day of mails: what is urgent waits for no day.
+    pub fn is_in_hours(&self, now: DateTime<Utc>) -> bool {
+        let date = self.date(now);
+        self.opening(date) <= now && now < self.closing(date)
+    }
+
+    /// The earliest instant from `now` on at which something urgent may leave: on any day, within
+    /// the hours of the window.
+    pub fn next_urgent(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let date = self.date(now);
+        if now >= self.closing(date) {
+            return self.opening(next_day(date));
+        }
+        now.max(self.opening(date))
     }
 
     /// The first slot on a later local day than that of `now`.

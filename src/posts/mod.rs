@@ -148,9 +148,13 @@ impl Herald {
     /// When the store fails; no post leaves without its commit.
     pub async fn step(&self, wanted: WantedPosts, now: DateTime<Utc>) -> Result<Step> {
         let mut total = Step::default();
-        if !self.desk.calendar.may_leave(now) {
-            return Ok(total);
-        }
+        let calendar = &self.desk.calendar;
+        let wanted = match wanted {
+            wanted if calendar.may_leave(now) => wanted,
+            // What waits for a day of mails has its time there.
+            _ if calendar.is_in_hours(now) => WantedPosts::Alarms,
+            _ => return Ok(total),
+        };
         let mut serving = JoinSet::new();
         for line in &self.lines {
             let server = serve::Server {

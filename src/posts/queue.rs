@@ -15,11 +15,14 @@ use crate::store::error::Result;
 use crate::store::posts::{NewPost, STAGES, StageNews};
 
 /// Whether a channel is told of a token.
-fn concerns(channel: &config::Channel, news: &StageNews) -> bool {
-    let client = news.client.as_ref();
+pub(super) fn concerns(
+    channel: &config::Channel,
+    client: Option<&String>,
+    tags: &[String],
+) -> bool {
     let of_client =
         channel.clients.is_empty() || client.is_some_and(|c| channel.clients.contains(c));
-    let of_tag = channel.tags.is_empty() || news.tags.iter().any(|t| channel.tags.contains(t));
+    let of_tag = channel.tags.is_empty() || tags.iter().any(|t| channel.tags.contains(t));
     of_client && of_tag
 }
 
@@ -38,7 +41,7 @@ impl Herald {
         for line in &self.lines {
             let channel = line.channel.config();
             let mut news = tx.stage_news(&line.recipient, channel.from_stage).await?;
-            news.retain(|n| concerns(channel, n));
+            news.retain(|n| concerns(channel, n.client.as_ref(), &n.tags));
             if news.is_empty() {
                 continue;
             }

@@ -9,10 +9,12 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 
 use crate::domain::probing::{Belief, outlives};
-use crate::domain::verdict::{Bearing, Verdict};
+use crate::domain::verdict::{Bearing, Case, Verdict};
 use crate::store::error::Result;
+use crate::store::outbox::count;
+use crate::store::plan::json;
 use crate::store::probe::Probed;
-use crate::store::{Store, Tx, instant};
+use crate::store::{Store, Tx, instant, seconds};
 
 /// A note that was queued about a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +118,32 @@ impl Tx {
         .fetch_optional(&mut *self.inner)
         .await?;
         Ok(since.flatten().map(instant))
+    }
+
+    /// How many other tokens are refused before their date since no longer than two days, where
+    /// those are all of the others that were asked about in the last one, and two or more: then
+    /// the fault may be at the API. `None`: it is this token alone, or some of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn others_refused(&mut self, token: i64, now: DateTime<Utc>) -> Result<Option<u32>> {
+        let dead = |case: &&Case| case.verdict().bearing() == Bearing::Dead;
+        let dead: Vec<&str> = Case::ALL.iter().filter(dead).map(|c| c.word()).collect();
+        let (refused, all): (i64, i64) = sqlx::query_as(
+            "WITH heard AS ( \
+               SELECT b.answer_case IN (SELECT value FROM json_each($2)) AS refused, \
+                 CASE WHEN b.suspected IS NULL THEN b.verdict_since ELSE b.suspected_at END AS since \
+               FROM probe b JOIN token t ON t.no = b.token AND t.state = 'active' \
+               JOIN period p ON p.token = t.no AND p.no = t.period \
+               WHERE b.token <> $1 AND p.expires > $3 AND b.answered_at > $3 - 86400) \
+             SELECT coalesce(sum(refused), 0), count(*) FROM heard WHERE NOT (refused AND since < $3 - 2 * 86400)",
+        )
+        .bind(token)
+        .bind(json(&dead))
+        .bind(seconds(now))
+        .fetch_one(&mut *self.inner)
+        .await?;
+        Ok((refused >= 2 && refused == all).then(|| count(refused)))
     }
 
     /// The notes of a kind whose cause is the last one of those that begin with `prefix`, in the

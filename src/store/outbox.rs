@@ -16,6 +16,9 @@ use crate::store::plan::{counted, gathered, json};
 use crate::store::probe::STANDS;
 use crate::store::{Store, Tx, instant, quiet, seconds};
 
+/// The kind of the notes that API Entreprise refuses a token.
+pub const NOTE_DEAD: &str = "note_probe_dead";
+
 /// The state of a mail (`docs/rules.md`, *A mail's life*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MailState {

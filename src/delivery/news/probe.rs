@@ -1,15 +1,16 @@
 //! What people are told of the API's answers: a token that works past its date, one that is dead
 //! before it, one that works again, rights that changed, an address that is not allowed.
 //!
-//! Each is told once: a death by its first answer, a prolongation by its period. Faults of the
-//! service are told of no token, and make no note.
+//! Each is told once: a death by its first answer, a prolongation by its period. Answers that come
+//! and go, of an address or a right, are told again after [`SAME_AGAIN`]. A death leaves on any
+//! day, within the hours of the window. Faults of the service make no note.
 
 mod dead;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use self::dead::Death;
-use super::{day, draft, name_of, to_contact, to_people};
+use super::{day, draft, name_of, tag, to_contact, to_people};
 use crate::delivery::compose;
 use crate::delivery::desk::Desk;
 use crate::delivery::notes::{Draft, Words};
@@ -17,18 +18,17 @@ use crate::domain::address::Address;
 use crate::domain::language::{Lang, Text, text};
 use crate::domain::probing::Consequence;
 use crate::domain::verdict::Reading;
+use crate::domain::verdict::words::SUPPORT;
 use crate::store::Tx;
 use crate::store::error::Result;
 use crate::store::heard::Noted;
-use crate::store::outbox::Person;
+use crate::store::outbox::{NOTE_DEAD, Person};
 use crate::store::record::Token;
 use crate::store::settle::NewNote;
 
-/// Where a person writes to about the API.
-const SUPPORT: &str = "support@entreprise.api.gouv.fr";
-
-/// The kind of the notes about a death.
-const DEAD: &str = "note_probe_dead";
+/// What was told of an address, or of the same rights, is told again after so long at the
+/// soonest: answers that change daily make no mail a day.
+const SAME_AGAIN: Duration = Duration::days(30);
 
 /// Rights that a note names one by one.
 const LISTED: usize = 40;
@@ -73,10 +73,15 @@ pub async fn notes(
                 };
                 let since = tx.dead_since(token, *verdict).await?.unwrap_or(now);
                 let people = tx.people_of(token).await?;
-                let (subject, body) = told.dead(death, reading, since, &people);
+                let others = tx.others_refused(token, now).await?;
+                let (subject, body) = told.dead(death, reading, (since, others), &people);
                 let cause = format!("{}{}", deaths(id), since.timestamp());
-                let draft = draft(DEAD, cause, subject, body);
-                notes.extend(to_everybody(desk, &record, &people, draft, now));
+                let draft = draft(NOTE_DEAD, cause, subject, body);
+                let mut of_death = to_everybody(desk, &record, &people, draft, now);
+                for note in &mut of_death {
+                    note.next_at = desk.calendar.next_urgent(now);
+                }
+                notes.extend(of_death);
             }
             Consequence::ExpiryProven => {
                 // A reminder that says so goes out anyway, where any does after the date.
@@ -88,21 +93,20 @@ pub async fn notes(
                 notes.extend(to_contact(desk, &record, draft, now));
             }
             Consequence::Healed(_) => {
-                for noted in tx.noted_last(DEAD, &deaths(id)).await? {
+                for noted in tx.noted_last(NOTE_DEAD, &deaths(id)).await? {
                     notes.extend(told.healed(noted));
                 }
             }
             Consequence::Scopes { gained, lost } => {
                 let (subject, body) = told.scopes(gained, lost);
-                let cause = format!("rights:{id}:{}", now.timestamp());
-                let draft = draft("note_probe_scopes", cause, subject, body);
-                notes.extend(to_contact(desk, &record, draft, now));
+                let which = tag(&format!("{gained:?}{lost:?}"));
+                let about = ("note_probe_scopes", format!("rights:{period}:{which}:"));
+                notes.extend(told.unless_told(tx, about, (subject, body)).await?);
             }
             Consequence::AddressNotAllowed => {
                 let (subject, body) = told.address();
-                let cause = format!("address:{id}:{}", now.timestamp());
-                let draft = draft("note_probe_address", cause, subject, body);
-                notes.extend(to_contact(desk, &record, draft, now));
+                let about = ("note_probe_address", format!("address:{period}:"));
+                notes.extend(told.unless_told(tx, about, (subject, body)).await?);
             }
         }
     }
@@ -112,6 +116,11 @@ pub async fn notes(
 /// What the causes of the notes about a token's deaths begin with.
 fn deaths(id: &str) -> String {
     format!("death:{id}:")
+}
+
+/// The instant that ends a cause.
+fn began(cause: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(cause.rsplit(':').next()?.parse().ok()?, 0)
 }
 
 fn to_everybody(
@@ -153,6 +162,23 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// A note to the contact, unless one of this kind and cause was queued within [`SAME_AGAIN`].
+    async fn unless_told(
+        &self,
+        tx: &mut Tx,
+        (kind, about): (&'static str, String),
+        (subject, body): (Text, Vec<Text>),
+    ) -> Result<Vec<NewNote>> {
+        let noted = tx.noted_last(kind, &about).await?;
+        let told_at = noted.first().and_then(|n| began(&n.cause));
+        if told_at.is_some_and(|at| self.now - at < SAME_AGAIN) {
+            return Ok(Vec::new());
+        }
+        let cause = format!("{about}{}", self.now.timestamp());
+        let draft = draft(kind, cause, subject, body);
+        Ok(to_contact(self.desk, self.token, draft, self.now))
+    }
+
     /// A day and its hour, in both languages.
     fn moment(&self, at: DateTime<Utc>) -> Text {
         let said = |lang| compose::moment(lang, &self.desk.calendar, at);
@@ -222,8 +248,7 @@ impl Told<'_> {
         let to = Address::parse(&noted.address).ok()?;
         let words = noted.words.and_then(|row| Words::read(&row).ok());
         let lang = words.map_or(self.desk.language, |w| w.language);
-        let began = noted.cause.rsplit(':').next()?.parse().ok()?;
-        let began = self.moment(DateTime::from_timestamp(began, 0)?);
+        let began = self.moment(began(&noted.cause)?);
         let Text { en, fr } = self.moment(self.now);
         let (began_en, began_fr) = (began.en, began.fr);
         let subject = text!(

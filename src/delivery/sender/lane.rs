@@ -116,10 +116,11 @@ impl Run {
             return Some((until, Why::RelayOut));
         }
         // What it says was true when it was taken up, and its claim holds for a while only.
-        let calendar = &self.shop.clerk.desk.calendar;
+        let clerk = &self.shop.clerk;
+        let calendar = &clerk.desk.calendar;
         let is_stale = now - job.since > retry::LEASE / 2
             || calendar.date(job.since) != calendar.date(now)
-            || !calendar.may_leave(now);
+            || !clerk.may_leave(&job.mail.kind, now);
         is_stale.then_some((now, Why::Stale))
     }
 

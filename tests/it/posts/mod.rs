@@ -33,7 +33,7 @@ fn head() -> String {
 }
 
 /// A channel at this server, with further lines.
-fn channel(name: &str, kind: &str, server: &ChannelServer, more: &str) -> String {
+pub(crate) fn channel(name: &str, kind: &str, server: &ChannelServer, more: &str) -> String {
     let here = format!("http://127.0.0.1:{}", server.port());
     let place = match kind {
         "matrix" => format!(

@@ -1,5 +1,6 @@
 //! Asking API Entreprise: what its answers say, when it is asked, what follows.
 
+mod alarms;
 mod asking;
 mod beliefs;
 mod canary;

@@ -11,7 +11,7 @@ use crate::mail::typography::faults;
 use crate::support::daemon::{Town, at, head, token};
 use crate::support::smtp_server::{Script, SmtpServer};
 
-const CONTACT: &str = "dsi@ville.example";
+pub(super) const CONTACT: &str = "dsi@ville.example";
 
 /// An answer of this case.
 pub(super) fn reading(case: Case, status: u16, codes: &[&str]) -> Reading {
@@ -34,7 +34,7 @@ pub(super) fn alive(scopes: &[&str]) -> Reading {
     }
 }
 
-fn blacklisted() -> Reading {
+pub(super) fn blacklisted() -> Reading {
     reading(Case::Blacklisted, 401, &["00105"])
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn hear_twice(town: &mut Town, id: &str, reading: &Reading) {
     hear(town, id, reading).await;
 }
 
-fn config(port: u16, lang: &str) -> String {
+pub(super) fn config(port: u16, lang: &str) -> String {
     let recipients = format!(
         "recipients = [\n  {{ email = \"c.martin@ville.example\", name = \"Camille Martin\", role = \"demandeur\" }},\n  \
          {{ email = \"tech@editeur.example\", language = \"{lang}\", from_stage = 15 }},\n]\nused_by = [\"Portail des marchés\"]\n"
@@ -82,13 +82,13 @@ fn config(port: u16, lang: &str) -> String {
 }
 
 /// The notes, as (kind, address), sorted.
-async fn told(town: &Town) -> Vec<(String, String)> {
+pub(super) async fn told(town: &Town) -> Vec<(String, String)> {
     let mut notes = town.notes().await;
     notes.sort();
     notes
 }
 
-fn of(kind: &str, people: &[&str]) -> Vec<(String, String)> {
+pub(super) fn of(kind: &str, people: &[&str]) -> Vec<(String, String)> {
     let note = |p: &&str| (format!("note_probe_{kind}"), (*p).to_owned());
     people.iter().map(note).collect()
 }

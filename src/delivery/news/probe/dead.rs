@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{SUPPORT, Told};
+use super::Told;
 use crate::delivery::news::{day, name_of};
 use crate::domain::language::{Text, text};
 use crate::domain::token::Role;
+use crate::domain::verdict::words::{INCIDENTS, SUPPORT};
 use crate::domain::verdict::{Reading, Verdict};
 use crate::store::outbox::Person;
 
@@ -38,11 +39,12 @@ impl Death {
 }
 
 impl Told<'_> {
+    /// `others` died with it, where every token that was asked about did.
     pub(super) fn dead(
         &self,
         death: Death,
         reading: &Reading,
-        since: DateTime<Utc>,
+        (since, others): (DateTime<Utc>, Option<u32>),
         people: &[Person],
     ) -> (Text, Vec<Text>) {
         let name = name_of(self.token);
@@ -56,9 +58,10 @@ impl Told<'_> {
         let mut body = vec![
             self.refused(death, reading),
             text!(
-                "It was answered first on {first_en}, and again on {last_en}. It is no incident: the service answers, and it is this token that it refuses.",
-                "C’est la réponse reçue une première fois le {first_fr}, et de nouveau le {last_fr}. Ce n’est pas un incident : le service répond, et c’est ce jeton qu’il refuse."
+                "It was answered first on {first_en}, and again on {last_en}.",
+                "C’est la réponse reçue une première fois le {first_fr}, et de nouveau le {last_fr}."
             ),
+            whose(others),
             self.stops(),
             text!("## What to do", "## Ce qu’il faut faire"),
         ];
@@ -171,5 +174,19 @@ impl Told<'_> {
             "{en}\n- another token takes its place: `jetond supersede {id} NEW`\n- to ask now: `jetond probe {id}`",
             "{fr}\n- un autre jeton le remplace : `jetond supersede {id} NOUVEAU`\n- pour interroger maintenant : `jetond probe {id}`"
         )
+    }
+}
+
+/// Whether it is this token alone.
+fn whose(others: Option<u32>) -> Text {
+    match others {
+        None => text!(
+            "The service answers, and it is this token that it refuses.",
+            "Le service répond, et c’est ce jeton qu’il refuse."
+        ),
+        Some(others) => text!(
+            "All the {others} other tokens that were asked about at the same time are refused as well: the fault may well be at API Entreprise. Before anything else, look at its incidents ({INCIDENTS}); if none is told there, write to {SUPPORT}.",
+            "Les {others} autres jetons vérifiés en même temps sont tous refusés eux aussi : il se peut que le problème vienne d’API Entreprise. Avant toute chose, consultez ses incidents ({INCIDENTS}) ; si aucun n’y est annoncé, écrivez à {SUPPORT}."
+        ),
     }
 }

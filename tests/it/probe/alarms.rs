@@ -1,0 +1,128 @@
+//! When people are told of the API's answers: a death on any day and in rooms too, what comes and
+//! goes seldom, and what befalls every token at once in other words.
+
+use chrono::Duration;
+use jetond::domain::verdict::Case;
+use jetond::store::posts::WantedPosts;
+
+use super::notes::{
+    CONTACT, alive, blacklisted, config, hear, hear_twice, of, reading, taken, told,
+};
+use crate::posts::channel;
+use crate::support::channel_server::ChannelServer;
+use crate::support::daemon::{Town, at, token};
+use crate::support::smtp_server::{Script, SmtpServer};
+
+/// Answers that change from day to day are told once, and again after a month.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_come_and_go_make_no_mail_a_day() {
+    let mut town = Town::start(&config(9, "fr"), at("2026-06-01T08:00:00Z")).await;
+    let refused = reading(Case::AddressNotAllowed, 403, &["00107"]);
+    for day in 0..60 {
+        let answer = match day % 3 {
+            0 => alive(&["entreprises"]),
+            1 => alive(&["entreprises", "associations"]),
+            _ => refused.clone(),
+        };
+        hear(&town, "marches", &answer).await;
+        town.now += Duration::days(1);
+    }
+    let of_contact = |kind| of(kind, &[CONTACT; 2]);
+    // Gained is told as it is lost: two kinds of news, twice in two months.
+    let scopes = [of_contact("scopes"), of_contact("scopes")].concat();
+    assert_eq!(told(&town).await, [of_contact("address"), scopes].concat());
+}
+
+/// Saturday the 6th: mails leave on working days, a death at once; not in the night.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_waits_for_no_working_day() {
+    let server = SmtpServer::start(Script::new());
+    let text = config(server.port(), "fr").replace(
+        "[[token]]",
+        "[schedule]\ndays = \"working\"\nwindow = \"09:00-18:00\"\n[[token]]",
+    );
+    let mut town = Town::start(&text, at("2026-06-05T21:00:00Z")).await;
+    let before = ["entreprises"];
+    hear(&town, "marches", &alive(&before)).await;
+    town.now += Duration::hours(1);
+    hear(&town, "marches", &alive(&[])).await;
+    hear_twice(&mut town, "marches", &blacklisted()).await;
+    town.rig().deliver(town.now).await.unwrap();
+    assert_eq!(server.accepted().len(), 0, "it is night");
+    town.now = at("2026-06-06T07:30:00Z");
+    town.rig().deliver(town.now).await.unwrap();
+    assert_eq!(
+        server.accepted().len(),
+        3,
+        "those who are told of the death"
+    );
+    let mails = taken(&server);
+    assert!(mails.iter().all(|m| m.contains("Urgent")), "{mails:?}");
+    town.now = at("2026-06-08T07:30:00Z");
+    town.rig().deliver(town.now).await.unwrap();
+    assert_eq!(server.accepted().len(), 4, "the rights, on Monday");
+}
+
+/// Rooms and hooks that want alarms are told of it the same day, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_is_an_alarm_on_channels() {
+    let hook = ChannelServer::start();
+    let text = config(9, "fr").replace("[[token]]", "[schedule]\ndays = \"working\"\n[[token]]")
+        + &channel("dsi", "webhook", &hook, "")
+        + &channel("autre", "webhook", &hook, "tags = [\"autre\"]")
+        + &channel("muet", "webhook", &hook, "alarms = false");
+    let mut town = Town::start(&text, at("2026-06-05T22:30:00Z")).await;
+    let alarms = async |town: &Town| town.rig().herald.alarm(&[], town.now).await.unwrap();
+    hear(&town, "marches", &blacklisted()).await;
+    assert_eq!(alarms(&town).await, 0, "one answer is a suspicion");
+    town.now += Duration::minutes(70);
+    hear(&town, "marches", &blacklisted()).await;
+    assert_eq!(alarms(&town).await, 1);
+    assert_eq!(alarms(&town).await, 0);
+    town.now = at("2026-06-06T08:00:00Z");
+    town.rig().post(WantedPosts::All, town.now).await.unwrap();
+    let told = hook.told();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].json()["alarm"], "refused");
+    let said = told[0].json()["text"]["fr"].as_str().unwrap().to_owned();
+    assert!(said.contains("refuse le jeton"), "{said}");
+    // Neither the next day nor after a start.
+    town.now += Duration::days(1);
+    hear(&town, "marches", &blacklisted()).await;
+    assert_eq!(alarms(&town).await, 0);
+    town.start_again().await;
+    assert_eq!(alarms(&town).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_every_token_is_refused_at_once_the_note_speaks_of_the_api() {
+    for (others, is_common) in [
+        (&[true, true][..], true),
+        (&[true], false),
+        (&[true, true, false], false),
+    ] {
+        let mut text = config(9, "en");
+        for n in 0..others.len() {
+            text += &token(&format!("t{n}"), "2027-03-15", &[]);
+        }
+        let mut town = Town::start(&text, at("2026-06-01T08:00:00Z")).await;
+        for (n, is_refused) in others.iter().enumerate() {
+            let answer = if *is_refused {
+                blacklisted()
+            } else {
+                alive(&[])
+            };
+            hear(&town, &format!("t{n}"), &answer).await;
+        }
+        hear_twice(&mut town, "marches", &blacklisted()).await;
+        let mails = town.mails().await;
+        let dead = mails.iter().find(|m| m.kind == "note_probe_dead").unwrap();
+        let says = dead.note.as_deref().unwrap();
+        assert_eq!(
+            says.contains("may well be at API Entreprise"),
+            is_common,
+            "{says}"
+        );
+        assert_eq!(says.contains("it is this token"), !is_common, "{says}");
+    }
+}
