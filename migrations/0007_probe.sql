@@ -26,7 +26,9 @@ CREATE TABLE probe (
     volume_remaining BIGINT,
     volume_resets    BIGINT,
     -- Why it could not be asked, when it could not: the secret.
-    hindrance        TEXT
+    hindrance        TEXT,
+    -- … and since when, while there is one.
+    hindered_at      BIGINT
 ) WITHOUT ROWID;
 
 -- The service itself: one row.

@@ -10,9 +10,11 @@ use crate::domain::calendar::Calendar;
 use crate::domain::language::{Lang, Text, text};
 use crate::domain::stage::Schedule;
 use crate::store::outbox::Person;
+use crate::store::probe::Probed;
 use crate::store::record::Token;
 use crate::words::count;
 use crate::words::fate::{Line, lines_of, recorded};
+use crate::words::heard;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -39,6 +41,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     let notices = view.store.notices(token.no, token.period_no).await?;
     let former = view.store.former_people(token.no).await?;
     let said = view.store.said(token.no).await?;
+    let probed = view.store.probed(&token.id).await?;
     let mut lines = Vec::new();
     for person in people.iter().filter(|p| wanted(args, p)) {
         lines.extend(lines_of(
@@ -58,6 +61,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
         return Err(lookup::not_told(&people));
     }
     if context.out.json {
+        let belief = probed.and_then(|p| p.known.belief);
         let rows = lines
             .iter()
             .map(|l| {
@@ -66,22 +70,23 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
                     "slot": when::rfc3339(l.slot, calendar), "fate": l.fate,
                     "at": l.at.map(|at| when::rfc3339(at, calendar)), "mail": l.mail,
                     "reason": context.out.pick(&l.reason),
+                    "verdict": belief.map(|b| b.verdict.word()),
                 })
             })
             .collect();
         context.out.data("explain", rows)?;
         return Ok(Exit::Done);
     }
-    print(&token, &lines, calendar, context, now)?;
+    print(&token, probed.as_ref(), &lines, (calendar, now), context)?;
     Ok(Exit::Done)
 }
 
 fn print(
     token: &Token,
+    probed: Option<&Probed>,
     lines: &[Line],
-    calendar: &Calendar,
+    (calendar, now): (&Calendar, DateTime<Utc>),
     context: &mut Context,
-    now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let (id, name, no) = (&token.id, &token.facts.name, token.period_no);
     let expires = when::minute(token.period.expires, calendar);
@@ -91,6 +96,11 @@ fn print(
         "period {no}, expires {expires} ({en})",
         "période {no}, expire le {expires} ({fr})"
     ))?;
+    if let Some(probed) = probed {
+        let said = text!("API Entreprise says: {{}}", "API Entreprise dit : {{}}");
+        let said = said.with(&heard::in_short(probed, calendar));
+        context.out.say(&said)?;
+    }
     let head = context.out.lang.pick(
         ["STAGE", "SLOT", "WHAT BECAME OF IT, AND WHY"],
         ["ÉTAPE", "CRÉNEAU", "CE QU’IL EN EST, ET POURQUOI"],

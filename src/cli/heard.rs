@@ -141,8 +141,8 @@ impl Api {
         for h in outliving.take(SHOWN) {
             let id = &h.probed.id;
             context.out.say(&text!(
-                "API: {id}: works past its date; give the new one: `jetond renew {id} --expires DATE`",
-                "API : {id} : fonctionne après sa date ; donner la nouvelle : `jetond renew {id} --expires DATE`"
+                "API: {id}: works past its date; give the new one: `jetond renew {id} --expires YYYY-MM-DD`",
+                "API : {id} : fonctionne après sa date ; donner la nouvelle : `jetond renew {id} --expires AAAA-MM-JJ`"
             ))?;
         }
         for h in self.heard.iter().take(SHOWN) {
@@ -152,7 +152,7 @@ impl Api {
             let id = &h.probed.id;
             context.out.say(&text!(
                 "API: {id}: cannot be asked: {why}",
-                "API : {id} : ne peut être interrogé : {why}"
+                "API : {id} : ne peut pas être vérifié : {why}"
             ))?;
         }
         Ok(())

@@ -121,8 +121,8 @@ fn refusal(id: &str, told: Told, calendar: &Calendar) -> Failure {
                 Exit::Refused,
                 "service_rests",
                 text!(
-                    "API Entreprise is left alone until {at}: it asked for that, or it does not answer",
-                    "API Entreprise est laissée en paix jusqu’au {at} : elle l’a demandé, ou ne répond pas"
+                    "API Entreprise is not asked before {at}: it asked for that, or it does not answer",
+                    "API Entreprise n’est pas interrogée avant le {at} : elle l’a demandé, ou ne répond pas"
                 ),
             )
             .hint(text!(
@@ -234,7 +234,7 @@ fn suspicion(heard: &Heard) -> Option<Text> {
     (heard.reading.case.verdict().bearing() == Bearing::Dead).then(|| {
         text!(
             "a first answer: it is believed once a second one, an hour later or more, says the same",
-            "une première réponse : elle sera crue quand une seconde, une heure plus tard au moins, dira de même"
+            "une première réponse : elle sera tenue pour vraie quand une seconde, une heure plus tard au moins, la confirmera"
         )
     })
 }

@@ -14,7 +14,7 @@ use zeroize::Zeroize as _;
 
 use crate::config::{Probe, SecretSource};
 use crate::delivery::desk::Desk;
-use crate::delivery::news::probe::notes;
+use crate::delivery::news::probe::{hindered, notes};
 use crate::domain::incident::Incident;
 use crate::domain::language::{Lang, Text};
 use crate::domain::probing::{Known, follow, next_ask};
@@ -173,7 +173,7 @@ impl Asker {
                 }
                 // A person who may not read a secret says nothing of the daemon, which may.
                 Told::Hindered(why) => {
-                    self.hinder(token, &why).await?;
+                    self.hinder(token, &why, now).await?;
                     again.push(now + MENDED);
                 }
                 Told::Elsewhere => again.push(now),
@@ -291,16 +291,28 @@ impl Asker {
             .max()
     }
 
-    /// Why a token cannot be asked about is written down and said once.
-    async fn hinder(&self, token: &Watched, why: &Text) -> Result<()> {
-        let known = self.store.probed(&token.id).await?;
+    /// Why a token cannot be asked about is written down and logged once; where it lasts, a person
+    /// is told.
+    async fn hinder(&self, token: &Watched, why: &Text, now: DateTime<Utc>) -> Result<()> {
         let words = why.in_lang(self.desk.language);
-        if known.and_then(|p| p.hindrance).as_deref() == Some(words) {
+        let known = self.store.probed(&token.id).await?;
+        let known = known.and_then(|p| p.hindrance.zip(p.hindered_at));
+        let is_news = known.as_ref().is_none_or(|(said, _)| said != words);
+        let lasting = known
+            .map(|(_, since)| since)
+            .filter(|at| hindered::lasts(*at, now));
+        if !is_news && lasting.is_none() {
             return Ok(());
         }
-        tracing::warn!(token = %token.id, why = %why.en, "cannot be asked about");
         let mut tx = self.store.begin().await?;
-        tx.put_hindrance(token.no, words).await?;
+        if is_news {
+            tracing::warn!(token = %token.id, why = %why.en, "cannot be asked about");
+            tx.put_hindrance(token.no, words, now).await?;
+        }
+        if let Some(since) = lasting {
+            let notes = hindered::notes(&mut tx, &self.desk, token.no, (since, why), now).await?;
+            tx.settle(&[], &notes, now).await?;
+        }
         tx.commit().await
     }
 

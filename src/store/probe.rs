@@ -56,6 +56,8 @@ pub struct Probed {
     pub last: Option<LastAnswer>,
     /// Why it cannot be asked about.
     pub hindrance: Option<String>,
+    /// Since when.
+    pub hindered_at: Option<DateTime<Utc>>,
 }
 
 /// What is on record of the service.
@@ -81,7 +83,7 @@ pub(super) const STANDS: &str = "b.of_record = max(p.opened_at, p.dated_at, t.st
 
 const PROBED: &str = "SELECT t.id, b.asked_at, b.verdict, b.verdict_since, b.verdict_at, b.suspected, b.suspected_at, \
      b.scopes, b.volume_limit, b.volume_remaining, b.volume_resets, b.answered_at, b.answer_case, b.status, b.codes, \
-     b.said, b.hindrance, max(p.opened_at, p.dated_at, t.state_at), b.of_record";
+     b.said, b.hindrance, max(p.opened_at, p.dated_at, t.state_at), b.of_record, b.hindered_at";
 
 const OF_TOKENS: &str = "FROM probe b JOIN token t ON t.no = b.token JOIN period p ON p.token = t.no AND p.no = t.period";
 
@@ -270,13 +272,15 @@ impl Tx {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn put_hindrance(&mut self, token: i64, why: &str) -> Result<()> {
+    pub async fn put_hindrance(&mut self, token: i64, why: &str, now: DateTime<Utc>) -> Result<()> {
         sqlx::query(
-            "INSERT INTO probe (token, hindrance) VALUES ($1, $2) \
-             ON CONFLICT (token) DO UPDATE SET hindrance = $2",
+            "INSERT INTO probe (token, hindrance, hindered_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (token) DO UPDATE SET hindrance = $2, \
+               hindered_at = CASE WHEN probe.hindrance IS NULL THEN $3 ELSE probe.hindered_at END",
         )
         .bind(token)
         .bind(why)
+        .bind(seconds(now))
         .execute(&mut *self.inner)
         .await?;
         Ok(())
@@ -310,11 +314,11 @@ impl Tx {
 
 fn watched(r: &SqliteRow) -> Result<Watched> {
     Ok(Watched {
-        no: r.try_get(19)?,
+        no: r.try_get(20)?,
         id: r.try_get(0)?,
-        jti: r.try_get(20)?,
+        jti: r.try_get(21)?,
         dates: Dates {
-            expires: instant(r.try_get(21)?),
+            expires: instant(r.try_get(22)?),
             changed_at: instant(r.try_get(17)?),
         },
         known: known(r)?,
@@ -367,6 +371,7 @@ fn probed(r: &SqliteRow) -> Result<Probed> {
         known: known(r)?,
         last,
         hindrance: r.try_get(16)?,
+        hindered_at: r.try_get::<Option<i64>, _>(19)?.map(instant),
     })
 }
 

@@ -43,11 +43,15 @@ pub(crate) fn tone(verdict: Verdict) -> &'static str {
 /// What is believed of a token, with the day of the last answer that says so.
 pub(crate) fn in_short(probed: &Probed, calendar: &Calendar) -> Text {
     match (&probed.known.belief, &probed.hindrance) {
-        (Some(belief), _) => {
+        (Some(belief), hindrance) => {
             let on = day(belief.at, calendar);
-            text!("{{}} ({on})", "{{}} ({on})").with(&verdict(belief.verdict))
+            let said = text!("{{}} ({on})", "{{}} ({on})").with(&verdict(belief.verdict));
+            match hindrance {
+                Some(_) => text!("{{}}; cannot be asked", "{{}} ; plus vérifié").with(&said),
+                None => said,
+            }
         }
-        (None, Some(_)) => text!("cannot be asked", "ne peut être interrogé"),
+        (None, Some(_)) => text!("cannot be asked", "ne peut pas être vérifié"),
         (None, None) => text!("not known yet", "pas encore connu"),
     }
 }
@@ -75,8 +79,8 @@ pub(crate) fn facts(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) ->
     if let Some((suspected, at)) = known.suspicion {
         let at = minute(at, calendar);
         let said = text!(
-            "{{}}, heard once on {at}; the next answer confirms it or not",
-            "{{}}, entendu une fois le {at} ; la prochaine réponse le confirmera ou non"
+            "{{}}, answered once on {at}; the next answer confirms it or not",
+            "{{}}, répondu une fois le {at} ; la prochaine réponse le confirmera ou non"
         );
         facts.push((
             text!("suspected", "soupçon"),
@@ -84,7 +88,7 @@ pub(crate) fn facts(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) ->
         ));
     }
     if let Some(why) = &probed.hindrance {
-        let label = text!("cannot be asked", "non interrogeable");
+        let label = text!("cannot be asked", "vérification impossible");
         facts.push((label, data(why)));
     }
     if let Some(at) = known.asked_at {
@@ -107,7 +111,7 @@ pub(crate) fn facts(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) ->
         ));
         if !last.said.is_empty() {
             let label = match last.status {
-                Some(_) => text!("it said", "elle a dit"),
+                Some(_) => text!("its text", "texte reçu"),
                 None => text!("cause", "cause"),
             };
             facts.push((label, data(&last.said)));
@@ -137,7 +141,7 @@ pub(crate) fn volume(of: Volume, calendar: &Calendar, now: DateTime<Utc>) -> Tex
     if now >= resets {
         return text!(
             "{limit} calls in all; counted anew since {at}",
-            "{limit} appels en tout ; décompte repris le {at}"
+            "{limit} appels en tout ; décompte remis à zéro le {at}"
         );
     }
     let said = text!(
@@ -170,7 +174,7 @@ pub(crate) fn incident(service: &Service, calendar: &Calendar) -> Option<Text> {
         ),
         Side::Ours => text!(
             "not reached since {since}, tried last on {last}: the fault seems to be on our side (network, proxy, certificates)",
-            "injoignable depuis le {since}, dernier essai le {last} : le problème semble être de notre côté (réseau, proxy, certificats)"
+            "injoignable depuis le {since}, dernier essai le {last} : le problème semble être de notre côté (réseau, mandataire, certificats)"
         ),
     })
 }
@@ -178,10 +182,13 @@ pub(crate) fn incident(service: &Service, calendar: &Calendar) -> Option<Text> {
 /// How the service is.
 pub(crate) fn service(of: &Service, calendar: &Calendar, now: DateTime<Utc>) -> Text {
     let said = incident(of, calendar).unwrap_or_else(|| match of.seen_at {
-        None => text!("not heard of yet", "pas encore entendue"),
+        None => text!("no answer yet", "pas encore de réponse"),
         Some(at) => {
             let at = minute(at, calendar);
-            text!("answers, heard on {at}", "répond, entendue le {at}")
+            text!(
+                "answers (last on {at})",
+                "répond (dernière réponse le {at})"
+            )
         }
     });
     let Some(until) = of.not_before.filter(|at| *at > now) else {

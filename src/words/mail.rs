@@ -56,6 +56,10 @@ pub(crate) fn note(kind: &str) -> Text {
         "note_probe_expired" => text!("note: expiry confirmed", "avis : expiration confirmée"),
         "note_probe_scopes" => text!("note: rights changed", "avis : droits modifiés"),
         "note_probe_address" => text!("note: address not allowed", "avis : adresse non autorisée"),
+        "note_probe_hindered" => text!(
+            "note: the API cannot be asked",
+            "avis : vérification impossible auprès de l’API"
+        ),
         "note_channel" => text!("note: channel fails", "avis : canal en échec"),
         "note_report" => text!("weekly report", "rapport hebdomadaire"),
         kind => text!("{kind}", "{kind}"),

@@ -6,6 +6,7 @@
 //! day, within the hours of the window. Faults of the service make no note.
 
 mod dead;
+pub mod hindered;
 
 use chrono::{DateTime, Duration, Utc};
 

@@ -69,6 +69,8 @@ struct Facts {
     waiting: Waiting,
     /// What API Entreprise says of the watched tokens that were asked about.
     heard: Vec<Heard>,
+    /// When it was looked up.
+    at: DateTime<Utc>,
 }
 
 /// The slot of the week's report: Monday's, or on working days only that of the first working
@@ -164,6 +166,7 @@ impl Reporter {
             standing: standing_at(store, &desk.calendar, now).await?,
             lost: store.lost(now - SPAN, 0).await?,
             heard: store.heard().await?,
+            at: now,
             ..Facts::default()
         };
         self.put(store, desk, &facts, &Beyond::default(), now).await
@@ -204,6 +207,7 @@ impl Facts {
             sent: store.sent_since(now - SPAN).await?,
             waiting: store.waiting(now - Duration::days(1)).await?,
             heard: store.heard().await?,
+            at: now,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The words of the weekly report. Lists are cut, so that thousands of tokens make no longer a
 //! mail than twenty; what is cut is counted.
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 
 use super::{Ahead, Beyond, Facts};
 use crate::delivery::alarms::{LISTED, list};
@@ -43,7 +43,7 @@ impl Desk {
             let entries: Vec<Text> = facts.expired.iter().map(|t| self.entry(t)).collect();
             body.push(list(&entries, size(facts.standing.expired)));
         }
-        let heard = self.heard(&facts.heard);
+        let heard = self.heard(&facts.heard, facts.at);
         if !heard.is_empty() {
             body.push(text!(
                 "## What API Entreprise says",
@@ -82,8 +82,9 @@ impl Desk {
         }
     }
 
-    /// A line for each token that is refused, works past its date, or cannot be asked about.
-    fn heard(&self, heard: &[Heard]) -> Vec<Text> {
+    /// A line for each token that is refused, works past its date, cannot be asked about, or has
+    /// used its volume up but for a little.
+    fn heard(&self, heard: &[Heard], now: DateTime<Utc>) -> Vec<Text> {
         let name = |h: &Heard| match &h.client {
             Some(client) => format!("{} ({client})", h.name),
             None => h.name.clone(),
@@ -106,8 +107,8 @@ impl Desk {
             .map(|h| {
                 let (name, id, (en, fr)) = (name(h), &h.probed.id, day(h.expires));
                 text!(
-                    "{name}: works although its date, {en}, has passed; give the new one with `jetond renew {id} --expires DATE`",
-                    "{name} : fonctionne alors que sa date, le {fr}, est passée ; donner la nouvelle avec `jetond renew {id} --expires DATE`"
+                    "{name}: works although its date, {en}, has passed; give the new one with `jetond renew {id} --expires YYYY-MM-DD`",
+                    "{name} : fonctionne alors que sa date, le {fr}, est passée ; donner la nouvelle avec `jetond renew {id} --expires AAAA-MM-JJ`"
                 )
             });
         let hindered = heard
@@ -120,7 +121,16 @@ impl Desk {
                     "{name} : n’a pas pu être vérifié ; `jetond show {id}` dit pourquoi"
                 )
             });
-        dead.chain(outliving).chain(hindered).collect()
+        let near = heard.iter().filter_map(|h| {
+            let volume = h.probed.known.volume.filter(|v| v.is_near_its_end(now))?;
+            let (name, limit, left) = (name(h), volume.limit, volume.remaining);
+            Some(text!(
+                "{name}: volume near its end, {left} of {limit} calls left",
+                "{name} : volume presque épuisé, {left} appels restants sur {limit}"
+            ))
+        });
+        let others = outliving.chain(hindered).chain(near);
+        dead.chain(others).collect()
     }
 
     fn lost(&self, mail: &Lost) -> Text {

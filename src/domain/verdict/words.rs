@@ -61,7 +61,7 @@ impl Fault {
             Self::Service => text!("API Entreprise’s", "à API Entreprise"),
             Self::Unsure => text!(
                 "not known: the service’s, yours, or of what lies between",
-                "on ne sait : au service, à vous ou à ce qui est entre les deux"
+                "on ne sait pas : au service, à vous ou à ce qui est entre les deux"
             ),
         }
     }
@@ -140,8 +140,8 @@ impl Case {
                 "un paramètre manque, ou n’a pas le format attendu"
             ),
             Self::OverVolume => text!(
-                "more was asked than is allowed in this time",
-                "il a été demandé plus que ce qui est permis dans ce délai"
+                "more calls were made than are allowed in this time",
+                "il a été fait plus d’appels que ce qui est permis dans ce délai"
             ),
             Self::Withheld => text!(
                 "unavailable for legal reasons: this company’s data are not for the public",
@@ -266,11 +266,11 @@ impl Case {
             ),
             Self::NoAnswer => text!(
                 "check the network, DNS, proxy and firewall here; look at the incident page; after too many calls an address is banned for 12 hours, without any answer",
-                "vérifier ici le réseau, le DNS, le mandataire et le pare-feu ; consulter la page incident ; après trop d’appels, une adresse est bannie 12\u{a0}heures, sans aucune réponse"
+                "vérifier ici le réseau, le DNS, le mandataire (proxy) et le pare-feu ; consulter la page incident ; après trop d’appels, une adresse est bannie 12\u{a0}heures, sans aucune réponse"
             ),
             Self::NotUnderstood => text!(
                 "see what lies between: proxy, firewall, captive portal, a wrong address; then ask again later; leave the token as it is",
-                "voir ce qui est entre les deux : mandataire, pare-feu, portail captif, mauvaise adresse ; puis redemander plus tard ; laisser le jeton tel qu’il est"
+                "voir ce qui est entre les deux : mandataire (proxy), pare-feu, portail captif, mauvaise adresse ; puis redemander plus tard ; laisser le jeton tel qu’il est"
             ),
         }
     }

@@ -268,14 +268,18 @@ fn facts(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Vec<Fact> {
         if dead > 0 {
             let said = counted(dead, ["token", "tokens"], ["jeton", "jetons"]);
             let path = Some("tokens?verdict=refused");
-            add(text!("Refused by it", "Refusés par elle"), said, path);
+            add(text!("Refused tokens", "Jetons refusés"), said, path);
         }
         let hindered = known.heard.iter().filter(|h| h.probed.hindrance.is_some());
         let hindered = hindered.count();
         if hindered > 0 {
             let said = counted(hindered, ["token", "tokens"], ["jeton", "jetons"]);
             let path = Some("tokens?verdict=hindered");
-            add(text!("Cannot be asked", "Non interrogeables"), said, path);
+            add(
+                text!("Not checked with the API", "Non vérifiés auprès de l’API"),
+                said,
+                path,
+            );
         }
         let volumes = known.heard.iter().filter_map(|h| h.probed.known.volume);
         let least = volumes

@@ -129,6 +129,7 @@ async fn file(ask: Ask) -> std::result::Result<Response, Unready> {
             "stage",
             "recipients",
             "out of reach",
+            "API Entreprise says",
         ],
         [
             "identifiant",
@@ -141,6 +142,7 @@ async fn file(ask: Ask) -> std::result::Result<Response, Unready> {
             "étape",
             "destinataires",
             "injoignables",
+            "selon API Entreprise",
         ],
     );
     let mut sheet = csv::Sheet::new(&head);
@@ -167,6 +169,7 @@ async fn file(ask: Ask) -> std::result::Result<Response, Unready> {
                     stage,
                     l.told.to_string(),
                     l.unreachable.to_string(),
+                    l.heard.map(|(said, _)| said).unwrap_or_default(),
                 ]);
             }
         }

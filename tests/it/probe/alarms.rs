@@ -8,6 +8,7 @@ use jetond::store::posts::WantedPosts;
 use super::notes::{
     CONTACT, alive, blacklisted, config, hear, hear_twice, of, reading, taken, told,
 };
+use super::{Asking, jwt};
 use crate::posts::channel;
 use crate::support::channel_server::ChannelServer;
 use crate::support::daemon::{Town, at, token};
@@ -124,5 +125,45 @@ async fn where_every_token_is_refused_at_once_the_note_speaks_of_the_api() {
             "{says}"
         );
         assert_eq!(says.contains("it is this token"), !is_common, "{says}");
+    }
+}
+
+/// Who believes a token watched while it is not is told, once it has lasted a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_asked_about_is_told_once_after_a_day() {
+    let mut asking =
+        Asking::start(&["m", "n", "o"], "2027-12-01", "2026-11-16T09:00:00+01:00").await;
+    asking.give("m", &jwt("x"));
+    asking.give("n", "nothing of the kind");
+    asking.probe.hour = 9;
+    asking.town.now += Duration::days(3) + Duration::hours(1);
+    asking.step().await;
+    let since = asking.probed("m").await.hindered_at.unwrap();
+    let notes = async |asking: &Asking| {
+        let notes = asking.town.notes().await;
+        let of_it = notes.iter().filter(|n| n.0 == "note_probe_hindered");
+        of_it.count()
+    };
+    asking.town.now = since + Duration::hours(23);
+    asking.step().await;
+    assert_eq!(notes(&asking).await, 0);
+    for _ in 0..6 {
+        asking.town.now += Duration::hours(12);
+        asking.step().await;
+        assert_eq!(
+            notes(&asking).await,
+            1,
+            "for both tokens, whatever they lack"
+        );
+    }
+    // Mended, and broken again: another one.
+    asking.town.now += Duration::hours(1);
+    for (text, count) in [(jwt("m"), 1), (jwt("x"), 2)] {
+        asking.give("m", &text);
+        for _ in 0..4 {
+            asking.town.now += Duration::hours(24);
+            asking.step().await;
+        }
+        assert_eq!(notes(&asking).await, count);
     }
 }

@@ -11,7 +11,7 @@ mod daemon;
 mod demonstration;
 mod explain_code;
 mod leaks;
-mod notes;
+pub(crate) mod notes;
 mod program;
 mod record;
 mod rubbish;

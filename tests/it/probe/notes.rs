@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Duration, Utc};
 use jetond::app;
+use jetond::config::SecretSource;
 use jetond::delivery::news;
+use jetond::domain::language::Text;
 use jetond::domain::probing::{Known, follow};
 use jetond::domain::verdict::{Case, Reading};
 use mail_parser::MessageParser;
@@ -27,7 +29,7 @@ pub(super) fn reading(case: Case, status: u16, codes: &[&str]) -> Reading {
 }
 
 /// … which says that the token works, with these rights.
-pub(super) fn alive(scopes: &[&str]) -> Reading {
+pub(crate) fn alive(scopes: &[&str]) -> Reading {
     Reading {
         scopes: Some(scopes.iter().map(|s| (*s).to_owned()).collect()),
         ..reading(Case::Complete, 200, &[])
@@ -39,7 +41,7 @@ pub(super) fn blacklisted() -> Reading {
 }
 
 /// What the daemon does with an answer at the town's present.
-pub(super) async fn hear(town: &Town, id: &str, reading: &Reading) {
+pub(crate) async fn hear(town: &Town, id: &str, reading: &Reading) {
     let store = town.store();
     let watched = store.watched(&[id]).await.unwrap().remove(0);
     assert!(
@@ -259,6 +261,27 @@ async fn the_note_of_a_token_that_is_not_known() {
     snapshots("unknown", "2026-06-01T08:00:00Z", async |town| {
         let unknown = reading(Case::TokenNotFound, 401, &["00106"]);
         hear_twice(town, "marches", &unknown).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_note_of_a_token_that_cannot_be_asked_about() {
+    snapshots("hindered", "2026-06-02T08:00:00Z", async |town| {
+        let token = town.store().watched(&["marches"]).await.unwrap().remove(0);
+        let desk = app::desk(town.config());
+        let why = SecretSource::File(town.dir().join("absent.jwt")).resolve();
+        let why = why.unwrap_err().0;
+        let why = Text {
+            en: why.en.replace(town.dir().to_str().unwrap(), "DIR"),
+            fr: why.fr.replace(town.dir().to_str().unwrap(), "DIR"),
+        };
+        let since = town.now - Duration::days(1);
+        let mut tx = town.store().begin().await.unwrap();
+        let notes = news::probe::hindered::notes(&mut tx, &desk, token.no, (since, &why), town.now);
+        let notes = notes.await.unwrap();
+        tx.settle(&[], &notes, town.now).await.unwrap();
+        tx.commit().await.unwrap();
     })
     .await;
 }

@@ -60,7 +60,7 @@ async fn town_with_relay(port: u16, lang: &str) -> Town {
     hear(&town, "vivant", &answer).await;
     let muet = town.store().watched(&["muet"]).await.unwrap().remove(0);
     let mut tx = town.store().begin().await.unwrap();
-    tx.put_hindrance(muet.no, "secret_unreadable")
+    tx.put_hindrance(muet.no, "secret_unreadable", town.now)
         .await
         .unwrap();
     let service = Service {
@@ -125,6 +125,7 @@ async fn commands_show_the_last_verdict_with_its_time() {
             &["list"][..],
             &["show", "mort"],
             &["show", "vivant"],
+            &["explain", "mort"],
             &["status"],
         ] {
             shown += &format!("$ jetond {}\n{}\n", args.join(" "), said(&town, lang, args));
@@ -220,7 +221,7 @@ async fn nothing_is_shown_where_nothing_was_asked() {
             "name=\"verdict\"",
             "jetond_api",
             "API Entreprise says",
-            "Refusés par elle",
+            "Refused tokens",
         ] {
             assert!(!page.contains(word), "{path}: {word}");
         }
@@ -290,9 +291,13 @@ async fn a_page_of_a_token_tells_its_verdict_and_a_list_finds_it() {
             assert_eq!(is_listed, found.contains(&id), "{verdict}: {id}");
         }
     }
+    let sheet = get(&server, "/tokens.csv?lang=en").await;
+    let cells = |id: &str| sheet.lines().find(|l| l.starts_with(&format!("{id},"))).unwrap();
+    assert!(cells("mort").ends_with(",refused: unknown"), "{sheet}");
+    assert!(cells("autre").ends_with(",0,"), "{sheet}");
     let home = get(&server, "/").await;
     for word in [
-        "refuses it since",
+        "has refused it since",
         "past its date",
         "incident at a provider",
         "near its end",

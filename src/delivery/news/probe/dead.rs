@@ -69,8 +69,8 @@ impl Told<'_> {
         body.push(text!("## To tell jetond", "## À indiquer à jetond"));
         body.push(self.to_record(death));
         body.push(text!(
-            "This is told once. API Entreprise is asked again each day: as soon as it accepts the token, you are told, and nothing has to be reset.",
-            "Cet avis n’est envoyé qu’une fois. API Entreprise est interrogée de nouveau chaque jour : dès qu’elle acceptera le jeton, vous en serez prévenu, et il n’y a rien à réarmer."
+            "This is told once. API Entreprise is asked again each day: as soon as it accepts the token, you are told; nothing else has to be done here.",
+            "Cet avis n’est envoyé qu’une fois. API Entreprise est interrogée de nouveau chaque jour : dès qu’elle acceptera le jeton, vous en serez prévenu ; il n’y a rien d’autre à faire ici."
         ));
         (subject, body)
     }

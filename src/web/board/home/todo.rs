@@ -245,7 +245,7 @@ impl List<'_> {
             .map(|(h, death)| {
                 let since = when::minute(death.since, self.calendar);
                 let said = text!(
-                    "API Entreprise refuses it since {since} – {{}}: see on the dashboard of the API what became of it",
+                    "API Entreprise has refused it since {since} – {{}}: see on the dashboard of the API what became of it",
                     "API Entreprise le refuse depuis le {since} – {{}} : voir sur le tableau de bord de l’API ce qu’il est devenu"
                 );
                 let said = said.with(&words::heard::verdict(death.verdict));
@@ -295,7 +295,7 @@ impl List<'_> {
             if h.probed.hindrance.is_some() {
                 let said = text!(
                     "API Entreprise cannot be asked about it: see why",
-                    "API Entreprise ne peut être interrogée à son sujet : voir pourquoi"
+                    "API Entreprise ne peut pas être interrogée à son sujet : voir pourquoi"
                 );
                 items.push(self.heard(h, "warn", &said, ""));
             }

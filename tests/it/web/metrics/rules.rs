@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use chrono::TimeDelta;
+use jetond::domain::verdict::{Reading, Volume};
 use jetond::meter::Ended;
 use jetond::renewal::verbs::{Filing, Verb};
 
 use super::exposition::act;
 use super::{Watch, clock};
+use crate::probe::notes::{alive, hear};
 use crate::support::daemon::{Town, at, head, token};
 use crate::support::debian;
 use crate::support::program::said;
@@ -50,6 +52,16 @@ async fn what_a_rule_or_its_test_asks_for_is_given() {
         + &token("b", "2026-12-23", &["b@ville.example"]);
     let town = Town::start(&config, at("2026-11-16T08:00:00Z")).await;
     act(&town, "b", Verb::File(Filing::default())).await;
+    let volume = Volume {
+        limit: 1000,
+        remaining: 41,
+        resets: town.now + TimeDelta::hours(1),
+    };
+    let answer = Reading {
+        volume: Some(volume),
+        ..alive(&[])
+    };
+    hear(&town, "b", &answer).await;
     let mut watch = Watch::start(town, clock!()).await;
     watch.pass(vec![]).await;
     watch.pass_time(TimeDelta::minutes(2));
