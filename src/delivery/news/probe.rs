@@ -2,7 +2,7 @@
 //! before it, one that works again, rights that changed, an address that is not allowed.
 //!
 //! Each is told once: a death by its first answer, a prolongation by its period. Answers that come
-//! and go, of an address or a right, are told again after [`SAME_AGAIN`]. A death leaves on any
+//! and go, of an address or a right, are told again after a month at the soonest. A death leaves on any
 //! day, within the hours of the window. Faults of the service make no note.
 
 mod dead;

@@ -318,7 +318,7 @@ fn heard(written: &str) -> Option<Heard> {
 
 fn verdicts() -> Vec<(&'static str, Text)> {
     let mut choices = vec![
-        ("", text!("anything", "n’importe quoi")),
+        ("", text!("anything", "peu importe")),
         ("works", text!("it works", "il fonctionne")),
         ("refused", text!("it is refused", "il est refusé")),
         (
@@ -327,7 +327,7 @@ fn verdicts() -> Vec<(&'static str, Text)> {
         ),
         (
             "hindered",
-            text!("it cannot be asked", "il ne peut être interrogé"),
+            text!("it cannot be asked", "il ne peut pas être vérifié"),
         ),
     ];
     let dead = Verdict::ALL.iter().filter(|v| v.bearing() == Bearing::Dead);

@@ -256,6 +256,21 @@ async fn the_note_of_a_withdrawn_token() {
     .await;
 }
 
+/// All that were asked about: it may be at the API.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_note_of_a_token_that_is_refused_with_all_others() {
+    snapshots("common", "2026-06-01T08:00:00Z", async |town| {
+        let others = ["autre", "encore"].map(|id| token(id, "2027-03-15", &[]));
+        let text = std::fs::read_to_string(town.file()).unwrap() + &others.concat();
+        town.reload(&text).await;
+        for id in ["autre", "encore"] {
+            hear(town, id, &blacklisted()).await;
+        }
+        hear_twice(town, "marches", &blacklisted()).await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_note_of_a_token_that_is_not_known() {
     snapshots("unknown", "2026-06-01T08:00:00Z", async |town| {

@@ -292,7 +292,12 @@ async fn a_page_of_a_token_tells_its_verdict_and_a_list_finds_it() {
         }
     }
     let sheet = get(&server, "/tokens.csv?lang=en").await;
-    let cells = |id: &str| sheet.lines().find(|l| l.starts_with(&format!("{id},"))).unwrap();
+    let cells = |id: &str| {
+        sheet
+            .lines()
+            .find(|l| l.starts_with(&format!("{id},")))
+            .unwrap()
+    };
     assert!(cells("mort").ends_with(",refused: unknown"), "{sheet}");
     assert!(cells("autre").ends_with(",0,"), "{sheet}");
     let home = get(&server, "/").await;

@@ -185,8 +185,8 @@ fn whose(others: Option<u32>) -> Text {
             "Le service répond, et c’est ce jeton qu’il refuse."
         ),
         Some(others) => text!(
-            "All the {others} other tokens that were asked about at the same time are refused as well: the fault may well be at API Entreprise. Before anything else, look at its incidents ({INCIDENTS}); if none is told there, write to {SUPPORT}.",
-            "Les {others} autres jetons vérifiés en même temps sont tous refusés eux aussi : il se peut que le problème vienne d’API Entreprise. Avant toute chose, consultez ses incidents ({INCIDENTS}) ; si aucun n’y est annoncé, écrivez à {SUPPORT}."
+            "All the {others} other tokens that were asked about in the last 24 hours are refused as well: the fault may well be at API Entreprise. Before anything else, look at its incidents ({INCIDENTS}); if none is told there, write to {SUPPORT}.",
+            "Les {others} autres jetons vérifiés ces dernières 24 heures sont tous refusés eux aussi : il se peut que le problème vienne d’API Entreprise. Avant toute chose, consultez ses incidents ({INCIDENTS}) ; si aucun n’y est annoncé, écrivez à {SUPPORT}."
         ),
     }
 }
