@@ -168,7 +168,7 @@ pub const KEYS: &[Key] = &[
     free("notify", "token", "{ credential = \"notify.token\" }", "where the access token is of the account that posts", "où est le jeton d’accès du compte qui publie"),
     free("notify", "secret", "{ credential = \"notify.secret\" }", "where the secret is that signs what a webhook gets", "où est le secret qui signe ce que reçoit un webhook"),
     set("notify", "from_stage", "15", "told from this many days before expiry on", "prévenu à partir de ce nombre de jours avant l’expiration"),
-    set("notify", "alarms", "true", "told also when the watch itself is ill", "prévenu aussi quand la veille elle-même va mal"),
+    set("notify", "alarms", "true", "told also when the watch itself is ill, or the API refuses a token", "prévenu aussi quand la veille elle-même va mal, ou que l’API refuse un jeton"),
     free("notify", "language", "\"fr\"", "language of its posts", "langue de ses messages"),
     free("notify", "client", "[\"mairie-x\"]", "told of the tokens of these clients only", "prévenu pour les jetons de ces clients seulement"),
     free("notify", "tags", "[\"achats\"]", "told of tokens with one of these tags only", "prévenu pour les jetons portant une de ces étiquettes seulement"),
