@@ -10,7 +10,7 @@ use crate::support::debian;
 use crate::support::program::said;
 
 /// What must be there, with its rights.
-const FILES: [(&str, &str); 27] = [
+const FILES: [(&str, &str); 28] = [
     ("./usr/bin/jetond", "-rwxr-xr-x"),
     ("./usr/lib/systemd/system/jetond.service", "-rw-r--r--"),
     ("./usr/lib/systemd/system/jetond-once.service", "-rw-r--r--"),
@@ -46,6 +46,7 @@ const FILES: [(&str, &str); 27] = [
     ("./usr/share/doc/jetond/README.md", "-rw-r--r--"),
     ("./usr/share/doc/jetond/docs/rules.md", "-rw-r--r--"),
     ("./usr/share/doc/jetond/docs/monitoring.md", "-rw-r--r--"),
+    ("./usr/share/doc/jetond/docs/api.md", "-rw-r--r--"),
     ("./usr/share/doc/jetond/docs/notify.md", "-rw-r--r--"),
     ("./usr/share/doc/jetond/libraries", "-rw-r--r--"),
     ("./usr/share/doc/jetond/config.example.toml", "-rw-r--r--"),
