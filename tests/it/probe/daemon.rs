@@ -166,8 +166,9 @@ async fn a_reload_counts_with_the_next_look() {
     // It is due in some seconds, whatever the hour: an answer of death is to be confirmed.
     let now = clock::now().timestamp();
     site.record(&format!(
-        "INSERT INTO probe (token, asked_at, suspected, suspected_at) \
-         SELECT no, {now} - 86400, 'revoked', {now} - 3600 + {} FROM token WHERE id = 'wakes'",
+        "INSERT INTO probe (token, asked_at, suspected, suspected_at, of_record) \
+         SELECT t.no, {now} - 86400, 'revoked', {now} - 3600 + {}, max(p.opened_at, p.dated_at, t.state_at) \
+         FROM token t JOIN period p ON p.token = t.no AND p.no = t.period WHERE t.id = 'wakes'",
         3 * SOON
     ))
     .await;
