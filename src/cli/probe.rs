@@ -41,7 +41,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
     };
     let is_well = heard
         .iter()
-        .all(|(_, h)| h.reading.case.verdict().bearing() == Bearing::Lives);
+        .all(|(_, h)| h.reading.case.verdict().proves_life());
     if context.out.json {
         let rows = heard.iter().map(|(id, h)| row(id, h, &config.calendar));
         context.out.data("probe", rows.collect())?;
@@ -228,10 +228,20 @@ fn print(
     Ok(())
 }
 
-/// A first answer of death.
+/// What an answer of death counts for.
 fn suspicion(heard: &Heard) -> Option<Text> {
-    heard.known.as_ref()?.suspicion?;
-    (heard.reading.case.verdict().bearing() == Bearing::Dead).then(|| {
+    let known = heard.known.as_ref()?;
+    let verdict = heard.reading.case.verdict();
+    if verdict.bearing() != Bearing::Dead {
+        return None;
+    }
+    if heard.is_of_before {
+        return Some(text!(
+            "it does not count: the token’s record was changed within the last hour, and the API may still say what it knew before; ask again in an hour",
+            "elle ne compte pas : la fiche du jeton a changé il y a moins d’une heure, et l’API répond peut-être encore selon ce qu’elle savait avant ; redemander dans une heure"
+        ));
+    }
+    known.suspicion.is_some().then(|| {
         text!(
             "a first answer: it is believed once a second one, an hour later or more, says the same",
             "une première réponse : elle sera tenue pour vraie quand une seconde, une heure plus tard au moins, la confirmera"

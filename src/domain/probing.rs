@@ -9,9 +9,12 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use crate::domain::calendar::Calendar;
 use crate::domain::verdict::{Bearing, Reading, Verdict, Volume};
 
-/// Two answers of death lie at least so far apart; and the API keeps what it knows of a token for
-/// as long, so nothing is asked sooner after a change.
+/// Two answers of death lie at least so far apart, and nothing is asked sooner after a change: the
+/// API keeps what it knows of a token for as long.
 pub const AGREEING: Duration = Duration::hours(1);
+
+/// It keeps it from a little after it was asked on; and its clock may be a little behind.
+const MARGIN: Duration = Duration::minutes(2);
 
 /// What is known of a token from the API.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,19 +95,34 @@ pub fn next_ask(
     let credible = |at: &DateTime<Utc>| *at <= now + Duration::days(1);
     let asked = known.asked_at.filter(credible);
     let suspected = known.suspicion.map(|(_, at)| at).filter(credible);
+    let changed = Some(dates.changed_at).filter(credible);
     let at = match (asked, suspected) {
-        (None, _) => own(today),
+        (None, _) if known.asked_at.is_some() => own(today),
+        // The first moment of its own since there is something to ask about.
+        (None, _) => changed.map_or(own(today), |changed| {
+            let first = calendar.date(changed);
+            Some(own(first))
+                .filter(|at| *at >= changed)
+                .unwrap_or(own(next_day(first)))
+        }),
         // The next day's call is taken as soon as it may confirm.
         (Some(asked), Some(suspected)) => {
             let day = calendar.start_of_day(next_day(calendar.date(asked)));
-            (day + Duration::seconds(i64::from(moment.min(3599)))).max(suspected + AGREEING)
+            (day + Duration::seconds(i64::from(moment.min(3599))))
+                .max(suspected + AGREEING + MARGIN)
         }
         // A day that went by without its call is made good at once: the machine may sleep at
         // that hour.
         (Some(asked), None) => own(next_day(calendar.date(asked))),
     };
-    let changed = Some(dates.changed_at).filter(credible);
-    changed.map_or(at, |changed| at.max(changed + AGREEING))
+    changed.map_or(at, |changed| at.max(changed + AGREEING + MARGIN))
+}
+
+/// Whether an answer of death at `now` may be what the API knew of the token before its record was
+/// changed: nothing follows from it.
+pub fn may_be_of_before(verdict: Verdict, dates: Dates, now: DateTime<Utc>) -> bool {
+    let since = now - dates.changed_at;
+    verdict.bearing() == Bearing::Dead && (Duration::zero()..AGREEING).contains(&since)
 }
 
 /// What is known after an answer, and what follows.
@@ -124,13 +142,7 @@ pub fn follow(
     match verdict.bearing() {
         // Neither is a suspicion confirmed by it, nor taken back.
         Bearing::Nothing => {}
-        Bearing::Lives if !proves_life(verdict) => {
-            let stays =
-                |v: Verdict| v == Verdict::AddressNotAllowed || v.bearing() == Bearing::Dead;
-            if now <= expires && !believed.is_some_and(stays) {
-                next.belief = Some(believe(known.belief, verdict, now));
-            }
-        }
+        Bearing::Lives if !verdict.proves_life() => {}
         Bearing::Lives => {
             next.suspicion = None;
             next.belief = Some(believe(known.belief, verdict, now));
@@ -190,23 +202,6 @@ pub fn follow(
 /// it knows of a token for an hour.
 pub fn outlives(at: DateTime<Utc>, expires: DateTime<Utc>) -> bool {
     at > expires + AGREEING
-}
-
-/// Whether an answer was given after a look at the token. Volumes and addresses of pages are
-/// looked at before that: such an answer undoes no death, and proves no later date.
-fn proves_life(verdict: Verdict) -> bool {
-    match verdict {
-        Verdict::Alive | Verdict::ScopeMissing | Verdict::AddressNotAllowed => true,
-        Verdict::BadRequest
-        | Verdict::OverVolume
-        | Verdict::Expired
-        | Verdict::Revoked
-        | Verdict::Unknown
-        | Verdict::ProviderDown
-        | Verdict::ServiceDown
-        | Verdict::NoAnswer
-        | Verdict::NotUnderstood => false,
-    }
 }
 
 /// A death after the date on record is no early one; that it expired proves the date.

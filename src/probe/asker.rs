@@ -17,8 +17,8 @@ use crate::delivery::desk::Desk;
 use crate::delivery::news::probe::{hindered, notes};
 use crate::domain::incident::Incident;
 use crate::domain::language::{Lang, Text};
-use crate::domain::probing::{Known, follow, next_ask};
-use crate::domain::verdict::{self, Bearing, Reading};
+use crate::domain::probing::{Known, follow, may_be_of_before, next_ask};
+use crate::domain::verdict::{self, Reading};
 use crate::http::{Answer, Fault};
 use crate::probe::read::{Written, read, unanswered};
 use crate::probe::secret;
@@ -91,6 +91,8 @@ pub struct Heard {
     pub reading: Reading,
     /// What is known since; `None`: its record changed meanwhile, and the answer is of no use.
     pub known: Option<Known>,
+    /// Whether it may be of before a change of the record, and counts for nothing.
+    pub is_of_before: bool,
     /// What is known of the service since.
     pub service: Service,
     /// Whether a ping was asked.
@@ -255,7 +257,7 @@ impl Asker {
         };
         let reading = reading_of(answer, &jwt, self.desk.language, present());
         drop(jwt);
-        let is_silent = reading.case.verdict().bearing() == Bearing::Nothing;
+        let is_silent = !service::is_well_by(&reading);
         // Who asks for patience gets it, from pings too.
         let ping = if is_silent && reading.return_at.is_none() {
             self.ping(present()).await
@@ -373,6 +375,7 @@ impl Asker {
         };
         Ok(Heard {
             at: now,
+            is_of_before: may_be_of_before(reading.case.verdict(), token.dates, now),
             reading,
             known,
             service,
@@ -392,10 +395,15 @@ impl Asker {
         tx.put_service(&service).await?;
         // An answer is of the token as it was when it was asked about.
         let current = tx.watched_now(token.no).await?;
-        let current = current.filter(|t| t.dates == token.dates);
+        let current = current.filter(|t| (t.dates, &t.jti) == (token.dates, &token.jti));
         let mut known = None;
         if let Some(token) = current {
-            let (after, follows) = follow(&token.known, reading, token.dates.expires, now);
+            let is_of_before = may_be_of_before(reading.case.verdict(), token.dates, now);
+            let (after, follows) = if is_of_before {
+                (token.known.clone(), Vec::new())
+            } else {
+                follow(&token.known, reading, token.dates.expires, now)
+            };
             tx.put_answer(&token, &after, reading, now).await?;
             let notes = notes(&mut tx, &self.desk, token.no, &follows, reading, now).await?;
             if !notes.is_empty() {

@@ -53,7 +53,11 @@ impl<'a> Written<'a> {
 /// Reads an answer. Nothing that is kept of it holds a part of the `secrets`, whatever it repeats.
 pub fn read(written: &Written<'_>, asked: Asked, secrets: &[&str], now: DateTime<Utc>) -> Reading {
     let mask = Mask::of(secrets);
-    let seen = written.body.map_or_else(Seen::unseen, Seen::of);
+    let mut seen = written.body.map_or_else(Seen::unseen, Seen::of);
+    // The older form is that of other servers, too: of a token it speaks by name.
+    if asked == Asked::Privileges && written.status == 401 && seen.is_unspecific {
+        seen.body = Body::Foreign;
+    }
     let heard = Heard {
         status: written.status,
         body: seen.body,
@@ -135,6 +139,8 @@ struct Seen {
     gateway_error: Option<bool>,
     /// Seconds, of `meta`.
     retry_in: Option<u64>,
+    /// The errors are sentences, and none names a token.
+    is_unspecific: bool,
 }
 
 impl Seen {
@@ -143,6 +149,7 @@ impl Seen {
             body: Body::Unseen,
             gateway_error: None,
             retry_in: None,
+            is_unspecific: false,
         }
     }
 
@@ -157,13 +164,14 @@ impl Seen {
         let mut seen = Self {
             body: Body::Object,
             gateway_error: gateway_error(&object),
-            retry_in: None,
+            ..Self::unseen()
         };
         match object.get("errors") {
             None | Some(Value::Null) => seen.body = privileges(&object),
             Some(Value::Array(errors)) if errors.is_empty() => seen.body = privileges(&object),
             Some(Value::Array(list)) => {
                 seen.body = errors(list);
+                seen.is_unspecific = list.iter().all(names_no_token);
                 seen.retry_in = list.iter().filter_map(retry_in).max();
             }
             Some(_) => seen.body = Body::Foreign,
@@ -186,6 +194,15 @@ fn gateway_error(object: &Map<String, Value>) -> Option<bool> {
         Value::String(word) => word.trim().parse().ok(),
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// Whether an error of the older form is about something else than a token.
+fn names_no_token(error: &Value) -> bool {
+    let names = |words: &str| {
+        let words = words.to_lowercase();
+        words.contains("token") || words.contains("jeton")
+    };
+    error.as_str().is_some_and(|words| !names(words))
 }
 
 /// All of the newer form, or all of the older one.

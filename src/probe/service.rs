@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::domain::incident::{Incident, Side, Witness};
 use crate::domain::retry::{Outage, circuit_pause};
-use crate::domain::verdict::{Asked, Bearing, Case, LONGEST_WAIT, Reading};
+use crate::domain::verdict::{Asked, Bearing, Case, LONGEST_WAIT, Reading, Verdict};
 use crate::http::{Answer, Fault, StatusCode};
 use crate::probe::read::{Written, read};
 use crate::store::probe::Service;
@@ -88,6 +88,13 @@ fn instant(written: &Value) -> Option<DateTime<Utc>> {
     }
 }
 
+/// Whether the API did what it is there for. To ask for one's rights takes no parameter that could
+/// be wrong: whoever finds fault with that request is not the API, or is asked at a wrong address.
+pub(super) fn is_well_by(reading: &Reading) -> bool {
+    let verdict = reading.case.verdict();
+    verdict.bearing() != Bearing::Nothing && verdict != Verdict::BadRequest
+}
+
 /// What is known of the service after a call; `ping` was asked where the call says nothing.
 pub(super) fn after_call(
     before: &Service,
@@ -109,7 +116,7 @@ pub(super) fn after_call(
         now,
     );
     let not_before = latest([before.not_before, patience], now);
-    if reading.case.verdict().bearing() != Bearing::Nothing {
+    if is_well_by(reading) {
         // Who says again and again that it is too much is left alone for longer each time, though
         // it does not say for how long.
         let failures = match reading.case {
@@ -186,7 +193,10 @@ fn failed(before: &Service, (side, since, witness): Found, now: DateTime<Utc>) -
 
 /// What is wrong, by a call that says nothing of its token and the ping after it.
 fn incident(reading: &Reading, ping: Ping) -> Found {
-    let is_foreign = reading.case == Case::NotUnderstood;
+    let is_foreign = matches!(
+        reading.case.verdict(),
+        Verdict::NotUnderstood | Verdict::BadRequest
+    );
     let answered = reading.status.is_some() && !is_foreign;
     match ping {
         Ping::Down(since) => (Side::Provider, since, Witness::Ping),
@@ -202,7 +212,7 @@ fn incident(reading: &Reading, ping: Ping) -> Found {
 /// Whether an instant is still to come. None that was ever asked for lies further off; a clock that
 /// was ahead may have written one.
 pub(super) fn is_to_come(at: &DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    *at > now && *at <= now + LONGEST_WAIT
+    *at > now && *at <= now + LONGEST_WAIT + Duration::days(1)
 }
 
 /// The latest of these instants that is still to come.

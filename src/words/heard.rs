@@ -13,7 +13,8 @@ use crate::words::when::{day, minute};
 /// A verdict, as a list says it.
 pub(crate) fn verdict(verdict: Verdict) -> Text {
     match verdict {
-        Verdict::Alive | Verdict::BadRequest => text!("works", "fonctionne"),
+        Verdict::Alive => text!("works", "fonctionne"),
+        Verdict::BadRequest => text!("the request is at fault", "requête en cause"),
         Verdict::ScopeMissing => text!("works, a right is missing", "fonctionne, droit manquant"),
         Verdict::AddressNotAllowed => text!(
             "works, but not from here",
@@ -34,7 +35,7 @@ pub(crate) fn verdict(verdict: Verdict) -> Text {
 pub(crate) fn tone(verdict: Verdict) -> &'static str {
     match verdict.bearing() {
         Bearing::Dead => "bad",
-        Bearing::Lives if matches!(verdict, Verdict::Alive | Verdict::BadRequest) => "good",
+        Bearing::Lives if verdict == Verdict::Alive => "good",
         Bearing::Lives => "warn",
         Bearing::Nothing => "",
     }

@@ -84,6 +84,15 @@ impl Verdict {
             }
         }
     }
+
+    /// Whether an answer was given after a look at the token, and says that it works. Volumes, and
+    /// what a request asks for, are looked at before that, by other servers too.
+    pub fn proves_life(self) -> bool {
+        matches!(
+            self,
+            Self::Alive | Self::ScopeMissing | Self::AddressNotAllowed
+        )
+    }
 }
 
 /// One row of what the API answers: each has its meaning and its advice.

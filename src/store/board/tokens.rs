@@ -5,6 +5,7 @@ use sqlx::Row;
 
 use crate::domain::calendar::Calendar;
 use crate::domain::lifecycle::{LAST_WORDS, Silence, State};
+use crate::domain::probing::AGREEING;
 use crate::domain::reach::TRIAL;
 use crate::domain::verdict::{Bearing, Verdict};
 use crate::store::board::{Count, Search, Slice, Sql, cut, fold};
@@ -303,7 +304,8 @@ fn said(sql: &mut Sql, heard: Heard) {
         Heard::Refused => among(sql, Bearing::Dead),
         Heard::Outlives => {
             among(sql, Bearing::Lives);
-            sql.push(" AND b.verdict_at > p.expires + 3600");
+            let patience = AGREEING.num_seconds();
+            sql.push(format!(" AND b.verdict_at > p.expires + {patience}"));
         }
         Heard::Is(verdict) => {
             sql.push(format!(" AND {STANDS} AND b.verdict = "))

@@ -70,7 +70,7 @@ async fn a_death_is_believed_with_a_second_answer_an_hour_later() {
     assert_eq!((suspected, at), (Verdict::Revoked, asking.town.now));
     asking.until_called(1).await;
     assert!(asking.town.now - at >= Duration::hours(1));
-    assert!(asking.town.now - at < Duration::minutes(61));
+    assert!(asking.town.now - at < Duration::minutes(63));
     let second = asking.probed("m").await.known;
     assert_eq!(second.belief.unwrap().verdict, Verdict::Revoked);
     // It is asked about every day all the same, and heals by itself.
@@ -119,7 +119,7 @@ async fn a_change_of_the_record_is_given_an_hour() {
     let asked = asking.step().await;
     assert_eq!(
         (asked.calls, asking.local(asked.next.unwrap())),
-        (0, "2026-11-17 00:50".to_owned())
+        (0, "2026-11-17 23:49".to_owned())
     );
 }
 
@@ -280,7 +280,7 @@ async fn only_active_tokens_with_a_secret_are_asked_about() {
 async fn nothing_is_asked_while_the_clock_is_held() {
     let mut asking = Asking::start(&["m"], "2027-12-01", MORNING).await;
     // It is due, by the time that is still known too.
-    asking.probe.hour = 0;
+    asking.probe.hour = 9;
     asking.town.now += Duration::hours(2);
     asking.town.pass().await;
     let begun = asking.town.now;

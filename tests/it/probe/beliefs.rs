@@ -242,16 +242,6 @@ fn a_token_is_asked_about_once_a_local_day_at_its_own_moment() {
     let own = (23, 600);
     // Known, now, next: in Paris, UTC+1 in winter.
     for (known, now, next) in [
-        (
-            Known::default(),
-            "2026-11-23T10:00:00Z",
-            "2026-11-23T22:10:00Z",
-        ),
-        (
-            Known::default(),
-            "2026-11-23T22:30:00Z",
-            "2026-11-23T22:10:00Z",
-        ),
         (asked(FIRST), FIRST, "2026-11-24T22:10:00Z"),
         // By hand, past midnight: that was the new day's.
         (
@@ -259,7 +249,7 @@ fn a_token_is_asked_about_once_a_local_day_at_its_own_moment() {
             "2026-11-23T23:31:00Z",
             "2026-11-25T22:10:00Z",
         ),
-        // Days without the daemon are not made up for.
+        // A day that went by without its call is made good at once.
         (
             asked("2026-11-10T22:10:00Z"),
             "2026-11-23T10:00:00Z",
@@ -277,11 +267,11 @@ fn a_token_is_asked_about_once_a_local_day_at_its_own_moment() {
             "2026-10-25T22:10:00Z",
         ),
         // A suspicion is asked about with the next day's call.
-        (suspected(FIRST, FIRST), FIRST, "2026-11-23T23:10:00Z"),
+        (suspected(FIRST, FIRST), FIRST, "2026-11-23T23:12:00Z"),
         (
             suspected("2026-11-23T22:10:09Z", FIRST),
             "2026-11-23T22:10:09Z",
-            "2026-11-23T23:10:09Z",
+            "2026-11-23T23:12:09Z",
         ),
         (
             suspected(FIRST, "2026-11-23T23:10:00Z"),
@@ -301,18 +291,16 @@ fn a_token_is_asked_about_once_a_local_day_at_its_own_moment() {
         );
     }
     // An hour that a day does not have, and one that it has twice.
-    for (date, next) in [
-        ("2027-03-28", "2027-03-28T01:00:00Z"),
-        ("2026-10-25", "2026-10-25T00:10:00Z"),
+    for (before, next) in [
+        ("2027-03-27T10:00:00Z", "2027-03-28T01:00:00Z"),
+        ("2026-10-24T10:00:00Z", "2026-10-25T00:10:00Z"),
     ] {
-        let now = at(&format!("{date}T00:00:00Z"));
-        assert_eq!(
-            next_ask(&Known::default(), dates(), &paris(), (2, 600), now),
-            at(next)
-        );
+        let asked = next_ask(&asked(before), dates(), &paris(), (2, 600), at(before));
+        assert_eq!(asked, at(next));
     }
     // Nonsense is brought within the day.
-    let late = next_ask(&Known::default(), dates(), &paris(), (99, 9999), at(FIRST));
+    let before = asked("2026-11-22T22:10:00Z");
+    let late = next_ask(&before, dates(), &paris(), (99, 9999), at(FIRST));
     assert_eq!(late, at("2026-11-23T22:59:59Z"));
 }
 
@@ -323,7 +311,41 @@ fn after_a_change_the_api_gets_an_hour() {
         ..dates()
     };
     let next = next_ask(&Known::default(), changed, &paris(), (23, 600), at(FIRST));
-    assert_eq!(next, at("2026-11-23T23:00:00Z"));
+    assert_eq!(next, at("2026-11-23T23:02:00Z"));
+}
+
+#[test]
+fn a_token_that_was_never_asked_about_waits_for_its_first_moment_only() {
+    // A machine that is never up at that hour asks with the next look.
+    for (changed, next) in [
+        ("2026-11-20T10:00:00Z", "2026-11-20T22:10:00Z"),
+        ("2026-11-20T22:30:00Z", "2026-11-21T22:10:00Z"),
+        ("2026-11-20T21:30:00Z", "2026-11-20T22:32:00Z"),
+    ] {
+        let dates = Dates {
+            changed_at: at(changed),
+            ..dates()
+        };
+        for now in ["2026-11-20T22:31:00Z", "2026-11-23T08:00:00Z"] {
+            let asked = next_ask(&Known::default(), dates, &paris(), (23, 600), at(now));
+            assert_eq!(asked, at(next), "{changed}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_look_at_a_token_is_not_believed_of_it() {
+    for case in [
+        Case::OverVolume,
+        Case::NotFound,
+        Case::BadRequest,
+        Case::Withheld,
+    ] {
+        let (known, _) = told(&[(0, Case::Complete), (60, case)]);
+        let belief = known.belief.unwrap();
+        assert_eq!((belief.verdict, belief.at), (Verdict::Alive, at(FIRST)));
+        assert_eq!(told(&[(0, case)]).0.belief, None, "{case:?}");
+    }
 }
 
 #[test]
@@ -378,6 +400,7 @@ fn rubbish() -> impl Strategy<Value = Reading> {
             .prop_filter("rubbish", |b| b.first() != Some(&b'{')),
         Just(b"<html>401</html>".to_vec()),
         Just(br#"{"message":"Unauthorized"}"#.to_vec()),
+        Just(br#"{"errors":["Unauthorized"]}"#.to_vec()),
         Just(br#"{"errors":[{"code":"00103"},{"code":"00105"}]}"#.to_vec()),
         Just(br#"{"errors":[{"code":"00103","title":"cut o"#.to_vec()),
         Just(br#"{"errors":[{"code":"00106"}],"gateway_error":true}"#.to_vec()),

@@ -107,11 +107,16 @@ async fn the_daemon_asks_by_itself_and_no_power_cut_has_it_ask_twice() {
     site.server.until_asked(2).await;
     assert!(running.kill(), "it was running");
 
-    let due = clock::now().timestamp() - 3600 + SOON;
-    site.record(&format!(
-        "UPDATE token SET state_at = {due} WHERE id = 'soon'"
-    ))
-    .await;
+    // An hour and the margin after its change it will be due, for it was asked about before.
+    let due = clock::now().timestamp() - 3720 + SOON;
+    for sql in [
+        format!("UPDATE token SET state_at = {due} WHERE id = 'soon'"),
+        format!(
+            "INSERT INTO probe (token, asked_at) SELECT no, {due} - 172800 FROM token WHERE id = 'soon'"
+        ),
+    ] {
+        site.record(&sql).await;
+    }
     site.server.always(error(503, "04001"));
     let running = site.start();
     let silent = running
@@ -167,7 +172,7 @@ async fn a_reload_counts_with_the_next_look() {
     let now = clock::now().timestamp();
     site.record(&format!(
         "INSERT INTO probe (token, asked_at, suspected, suspected_at, of_record) \
-         SELECT t.no, {now} - 86400, 'revoked', {now} - 3600 + {}, max(p.opened_at, p.dated_at, t.state_at) \
+         SELECT t.no, {now} - 86400, 'revoked', {now} - 3720 + {}, max(p.opened_at, p.dated_at, t.state_at) \
          FROM token t JOIN period p ON p.token = t.no AND p.no = t.period WHERE t.id = 'wakes'",
         3 * SOON
     ))

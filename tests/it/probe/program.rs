@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::daemon::record;
 use super::{declared, head, jwt, section};
 use crate::support::api_server::{ApiServer, alive, error, over_volume};
 use crate::support::private_file;
@@ -45,8 +46,8 @@ fn what_cannot_be_asked_about_is_refused_with_what_to_do() {
     }
 }
 
-#[test]
-fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
     let server = ApiServer::start();
     let token = declared("m", "2099-12-01") + "secret = { file = \"m.jwt\" }\n";
     let program = Program::new(&(head() + &section(&server) + &token));
@@ -70,10 +71,25 @@ fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
         .unwrap();
     assert_eq!(dead.status.code(), Some(6), "{}", said(&dead));
     let words = said(&dead);
+    // The token was declared a moment ago.
     assert!(
-        words.contains("401 00105") && words.contains("une première réponse"),
+        words.contains("401 00105") && words.contains("ce qu’elle savait avant"),
         "{words}"
     );
+    let shown = program.json(&["show", "m"]).remove(0);
+    assert!(shown["probe"]["suspected"].is_null(), "{shown:#}");
+    for sql in [
+        "UPDATE period SET opened_at = opened_at - 7200, dated_at = dated_at - 7200",
+        "UPDATE token SET state_at = state_at - 7200",
+    ] {
+        record(&program, sql).await;
+    }
+    let dead = program
+        .command(&["--lang", "fr", "probe", "m"])
+        .output()
+        .unwrap();
+    let words = said(&dead);
+    assert!(words.contains("une première réponse"), "{words}");
     // What lives, and what could not be asked about.
     server.always(alive(&["entreprises"]));
     let other = declared("n", "2099-12-01") + "secret = { file = \"n.jwt\" }\n";
@@ -86,8 +102,12 @@ fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
     assert_eq!(answer["data"].as_array().unwrap().len(), 1, "{answer}");
     assert!(said(&part).contains("n.jwt"), "{}", said(&part));
     server.always(over_volume("Retry-After: 600\r\n"));
-    assert_eq!(program.json(&["probe", "m"])[0]["verdict"], "over_volume");
+    // That is no sign of life.
+    let much = program.command(&["probe", "m", "--json"]).output().unwrap();
+    assert_eq!(much.status.code(), Some(6), "{}", said(&much));
+    let answer: Value = serde_json::from_slice(&much.stdout).unwrap();
+    assert_eq!(answer["data"][0]["verdict"], "over_volume", "{answer}");
     let (exit, word, said) = told(&program, &["probe", "m"]);
     assert_eq!((exit, word.as_str()), (5, Some("service_rests")), "{said}");
-    assert_eq!(server.asked("/privileges"), 4);
+    assert_eq!(server.asked("/privileges"), 5);
 }

@@ -35,7 +35,7 @@ fn v3(code: &str) -> String {
 
 const V2: &str = r#"{"errors":["Le jeton ou la requête n’est pas valide"]}"#;
 const V2_AGGREGATE: &str = r#"{"errors":["Un fournisseur"],"gateway_error":true}"#;
-const V2_WHOLE: &str = r#"{"errors":["Un fournisseur"],"gateway_error":false}"#;
+const V2_WHOLE: &str = r#"{"errors":["Token refusé"],"gateway_error":false}"#;
 const SEED_AGGREGATE: &str = r#"{"errors":["Un fournisseur"],"gateway error":"true"}"#;
 
 #[test]
@@ -244,6 +244,7 @@ fn what_contradicts_itself_is_no_death() {
         // A gateway of somebody else's.
         (401, r#"{"errors":[""]}"#.to_owned()),
         (401, r#"{"errors":["no", " "]}"#.to_owned()),
+        (401, r#"{"errors":["Unauthorized"]}"#.to_owned()),
         (403, V2.to_owned()),
         (403, v3("00103")),
         (404, v3("00106")),

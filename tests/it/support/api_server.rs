@@ -61,7 +61,7 @@ pub(crate) fn error(status: u16, code: &str) -> Does {
 
 /// A refusal as it was written once: without a code.
 pub(crate) fn error_before(status: u16) -> Does {
-    let body = r#"{"errors":["Une erreur est survenue"],"gateway_error":false}"#;
+    let body = r#"{"errors":["Votre token n’est pas valide, ou une erreur est survenue"],"gateway_error":false}"#;
     Does::Says(status, String::new(), body.to_owned())
 }
 
