@@ -230,6 +230,11 @@ impl Report {
         }
     }
 
+    /// Whether anything is an error.
+    pub(super) fn has_errors(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+
     pub(super) fn hide(&mut self, span: &Span) {
         self.hidden.push(span.clone());
     }

@@ -110,7 +110,8 @@ pub(super) fn warn_of_no_secret(root: &Table<'_>, probe: &Probe, report: &mut Re
     let Some(table) = root.table("probe", "probe", &mut Report::default()) else {
         return;
     };
-    if probe.secrets.is_empty() {
+    // Where a `secret` is refused, that is what there is to tell.
+    if probe.secrets.is_empty() && !report.has_errors() {
         report
             .warning(
                 &table.span,

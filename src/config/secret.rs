@@ -132,8 +132,8 @@ pub(super) const TOKEN: Asked = Asked {
     example: "token.marches-publics",
     message: || {
         text!(
-            "a token’s own text must not stand in this file",
-            "le texte même d’un jeton n’a pas sa place dans ce fichier"
+            "this does not say where the token’s own text is",
+            "ceci ne dit pas où est le texte du jeton"
         )
     },
 };
@@ -174,6 +174,19 @@ pub(super) fn source(
         return refuse(report);
     };
     let known = ["credential", "file", "env"].map(|k| table.get(k));
+    if table.entries.len() > 1 && known.iter().flatten().count() == table.entries.len() {
+        report.hide(&value.span);
+        let message = text!(
+            "this says in more than one way where the secret is",
+            "ceci dit de plusieurs façons où est le secret"
+        );
+        let help = text!(
+            "keep one of credential, file and env",
+            "ne garder que l’un de credential, file et env"
+        );
+        report.error(&value.span, message).help(help);
+        return None;
+    }
     if table.entries.len() != 1 || known.iter().flatten().count() != 1 {
         return refuse(report);
     }
@@ -196,10 +209,14 @@ pub(super) fn source(
     let path = directory.join(file.words(report)?);
     match exposure(&path) {
         Exposure::Closed => {}
+        // It is refused at its use, and what can do without it goes on.
+        Exposure::Open(message) if needed == Need::Aside => {
+            report.warning(&file.span, message);
+        }
         Exposure::Open(message) => {
             report.error(&file.span, message);
         }
-        Exposure::Missing if needed == Need::Now => {
+        Exposure::Missing if needed != Need::Later => {
             let shown = path.display();
             report.warning(
                 &file.span,
@@ -219,6 +236,8 @@ pub(super) fn source(
 pub(super) enum Need {
     /// It does: its absence is worth a warning.
     Now,
+    /// Something beside the watch does: no reminder may depend on it.
+    Aside,
     /// It does not.
     Later,
 }

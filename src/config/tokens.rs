@@ -183,7 +183,7 @@ impl Reading<'_> {
     /// Where the token's own text is.
     fn secret(&mut self, table: &Table<'_>, report: &mut Report) -> Option<SecretSource> {
         let value = table.get("secret")?;
-        let source = secret::source(&value, &secret::TOKEN, self.directory, Need::Now, report)?;
+        let source = secret::source(&value, &secret::TOKEN, self.directory, Need::Aside, report)?;
         let same = text!(
             "another token has its text in the same place: each has a text of its own",
             "un autre jeton a son texte au même endroit : chacun a le sien"

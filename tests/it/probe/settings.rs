@@ -256,21 +256,21 @@ fn a_token_in_place_of_where_it_is_is_refused_and_never_repeated() {
         ),
         (
             format!("secret = \"{cut}\""),
-            "a token’s own text must not stand in this file",
+            "this does not say where the token’s own text is",
         ),
         (
             format!("secret = {{ jwt = \"{cut}\" }}"),
-            "a token’s own text must not stand in this file",
+            "this does not say where the token’s own text is",
         ),
         (format!("secrets = \"{cut}\""), "did you mean `secret`?"),
         (
             format!("secret = {{ env = \"{cut}\" }}"),
-            "a token’s own text must not stand in this file",
+            "this does not say where the token’s own text is",
         ),
         ("secret = 3".to_owned(), "write where it is"),
         (
             "secret = { file = \"a\", env = \"B\" }".to_owned(),
-            "write where it is",
+            "keep one of credential, file and env",
         ),
     ] {
         for (main, part) in [
@@ -323,13 +323,21 @@ fn what_is_strange_but_usable_is_warned_about() {
 }
 
 #[test]
-fn a_file_that_others_may_read_is_refused() {
+fn a_file_that_others_may_read_stops_no_reminder() {
     let place = Place::with(LEAST.to_owned() + &token("t", "secret = { file = \"t.jwt\" }"))
         .and("t.jwt", JWT);
     let at = place.path().join("t.jwt");
     fs::set_permissions(at, fs::Permissions::from_mode(0o644)).unwrap();
-    let rejected = place.refused();
-    let words = words_of_refusal(&rejected);
-    assert!(words.contains("chmod 600"), "{words}");
-    holds_none(&words);
+    let taken = place.taken();
+    let said = warnings(&taken);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains("warning: others than its owner may read")
+            && said[0].contains("chmod 600"),
+        "{said:?}"
+    );
+    holds_none(&said[0]);
+    // At its use it is refused.
+    let (_, source) = &taken.config.probe.secrets[0];
+    assert!(source.resolve().is_err());
 }
