@@ -281,6 +281,15 @@ async fn the_note_of_a_token_that_is_not_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_note_of_a_token_that_may_have_been_lost_on_the_way() {
+    snapshots("not_authorised", "2026-06-01T08:00:00Z", async |town| {
+        let missing = reading(Case::NotAuthorised, 401, &["00101"]);
+        hear_twice(town, "marches", &missing).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_note_of_a_token_that_cannot_be_asked_about() {
     snapshots("hindered", "2026-06-02T08:00:00Z", async |town| {
         let token = town.store().watched(&["marches"]).await.unwrap().remove(0);

@@ -7,7 +7,7 @@ use crate::delivery::news::{day, name_of};
 use crate::domain::language::{Text, text};
 use crate::domain::token::Role;
 use crate::domain::verdict::words::{INCIDENTS, SUPPORT};
-use crate::domain::verdict::{Reading, Verdict};
+use crate::domain::verdict::{Case, Reading, Verdict};
 use crate::store::outbox::Person;
 
 /// How a token is dead.
@@ -61,7 +61,7 @@ impl Told<'_> {
                 "It was answered first on {first_en}, and again on {last_en}.",
                 "C’est la réponse reçue une première fois le {first_fr}, et de nouveau le {last_fr}."
             ),
-            whose(others),
+            whose(others, reading.case),
             self.stops(),
             text!("## What to do", "## Ce qu’il faut faire"),
         ];
@@ -178,8 +178,13 @@ impl Told<'_> {
 }
 
 /// Whether it is this token alone.
-fn whose(others: Option<u32>) -> Text {
+fn whose(others: Option<u32>, case: Case) -> Text {
     match others {
+        // It is answered so where no token came along, too.
+        None if case == Case::NotAuthorised => text!(
+            "The service answers, and does not accept what reached it. That is said of a token it does not know, but of a call without its token as well: a proxy that takes the header `Authorization` away looks the same. Try the services that use it before anything else.",
+            "Le service répond, et n’accepte pas ce qui lui est parvenu. Il le dit d’un jeton qu’il ne connaît pas, mais aussi d’un appel sans son jeton : un mandataire (proxy) qui retire l’en-tête `Authorization` donne le même résultat. Essayez d’abord les services qui l’utilisent."
+        ),
         None => text!(
             "The service answers, and it is this token that it refuses.",
             "Le service répond, et c’est ce jeton qu’il refuse."
