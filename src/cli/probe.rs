@@ -80,8 +80,11 @@ async fn all(
             told => {
                 let ends = matches!(told, Told::Rests(_));
                 let failure = refusal(id.as_str(), told, &config.calendar);
-                context.out.note(&failure.message);
-                refused = Some(failure);
+                // The last one is told at the end, once.
+                if let Some(before) = refused.replace(failure) {
+                    let before: Failure = before;
+                    context.out.note(&before.message);
+                }
                 if ends {
                     break;
                 }
@@ -90,7 +93,11 @@ async fn all(
     }
     match refused {
         Some(failure) if heard.is_empty() => Err(failure),
-        refused => Ok((heard, refused.is_none())),
+        Some(failure) => {
+            context.out.note(&failure.message);
+            Ok((heard, false))
+        }
+        None => Ok((heard, true)),
     }
 }
 
@@ -138,7 +145,11 @@ fn refusal(id: &str, told: Told, calendar: &Calendar) -> Failure {
                 "`{id}` ne peut pas être interrogé : {{}}"
             )
             .with(&why),
-        ),
+        )
+        .hint(text!(
+            "`jetond check` says what to do about the text of each token",
+            "`jetond check` dit que faire du texte de chaque jeton"
+        )),
         Told::NotWatched => Failure::new(
             Exit::Refused,
             "not_active",

@@ -5,7 +5,7 @@
 //! file: a pipe would make the daemon wait.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -149,12 +149,22 @@ fn no_file(path: &Path) -> Text {
 
 fn read(path: &Path) -> Result<Zeroizing<String>, Invalid> {
     let shown = path.display();
-    let failed = |e: std::io::Error| {
-        let why = e.kind();
-        Invalid(text!(
-            "the secret in {shown} cannot be read: {why}",
-            "le secret de {shown} ne peut pas être lu : {why}"
-        ))
+    let failed = |e: io::Error| {
+        let why = match e.kind() {
+            io::ErrorKind::NotFound => text!("there is no such file", "ce fichier n’existe pas"),
+            io::ErrorKind::PermissionDenied => {
+                text!(
+                    "reading it is not permitted",
+                    "sa lecture n’est pas permise"
+                )
+            }
+            other => text!("{other}", "{other}"),
+        };
+        let said = text!(
+            "the secret in {shown} cannot be read: {{}}",
+            "le secret de {shown} ne peut pas être lu : {{}}"
+        );
+        Invalid(said.with(&why))
     };
     let file = fs::OpenOptions::new()
         .read(true)

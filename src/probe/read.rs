@@ -107,7 +107,8 @@ pub fn unanswered(why: &str) -> Reading {
 }
 
 /// The status that a body came with, where it tells by itself: its codes have one, and only a
-/// success names rights; `gateway_error` alone is a provider's fault, as a 502.
+/// success names rights; errors with `gateway_error`, and without a code that has one, are a provider's
+/// fault, as a 502.
 pub fn guess(body: &[u8]) -> Option<u16> {
     let seen = Seen::of(body);
     match seen.body {

@@ -22,6 +22,20 @@ pub(super) async fn look(loaded: &Loaded, context: &mut Context) -> Vec<Finding>
     let config = &loaded.config;
     let known = known_jtis(config, context).await;
     let mut findings = Vec::new();
+    if let Some(path) = config.probe.ca_file.as_ref().filter(|p| !p.is_file()) {
+        let shown = path.display();
+        findings.push(Finding::doubtful(
+            "probe",
+            text!(
+                "ca_file: {shown} cannot be found",
+                "ca_file : {shown} est introuvable"
+            ),
+            text!(
+                "without it the API cannot be asked about any token",
+                "sans lui, l’API ne peut être interrogée sur aucun jeton"
+            ),
+        ));
+    }
     for (id, source) in &config.probe.secrets {
         let no = config.tokens.iter().position(|t| t.id == *id);
         let mut finding = of_token(id, source, known.get(id.as_str()));
@@ -41,8 +55,8 @@ pub(super) fn declared(config: &Config) -> Option<Finding> {
         Finding::well(
             "probe",
             text!(
-                "{place} is asked about {{}}, once a day from {hour:02}:00 on (not asked now)",
-                "l’API à {place} est interrogée sur {{}}, une fois par jour dès {hour} h (pas maintenant)"
+                "the daemon asks {place} about {{}}, once a day from {hour:02}:00 on; this check asks nothing",
+                "le service interroge l’API à {place} sur {{}}, une fois par jour dès {hour} h ; cette vérification n’interroge pas"
             )
             .with(&count::tokens(probe.secrets.len())),
         )
@@ -60,8 +74,8 @@ pub(super) async fn knock(config: &Config) -> Option<Finding> {
         Ok(()) => Finding::well(
             "probe",
             text!(
-                "{place} answers, with a valid certificate; no token was sent",
-                "{place} répond, avec un certificat valable ; aucun jeton n’a été envoyé"
+                "{place}: a connection is made, with a valid certificate; no token was sent",
+                "{place} : connexion établie, avec un certificat valable ; aucun jeton n’a été envoyé"
             ),
         ),
         Err(why) => Finding {
@@ -83,12 +97,12 @@ fn of_token(id: &TokenId, source: &SecretSource, known: Option<&Jti>) -> Finding
         Err(why) => {
             let hint = match source {
                 SecretSource::Credential(_) => text!(
-                    "only the service and root read credentials: `sudo jetond check` looks at it",
-                    "seuls le service et root lisent les credentials : `sudo jetond check` le vérifie"
+                    "only the service and root read credentials: `sudo jetond check` looks at it; where the file is missing, create it (chmod 600)",
+                    "seuls le service et root lisent les credentials : `sudo jetond check` le vérifie ; si le fichier manque, le créer (chmod 600)"
                 ),
                 SecretSource::File(_) | SecretSource::Env(_) => text!(
-                    "until it can be read the API is not asked about this token",
-                    "tant qu’il ne peut pas être lu, l’API n’est pas interrogée sur ce jeton"
+                    "until its text can be read the API is not asked about this token",
+                    "tant que son texte ne peut pas être lu, l’API n’est pas interrogée sur ce jeton"
                 ),
             };
             let said = text!("{id}: {{}}", "{id} : {{}}").with(&why.0);

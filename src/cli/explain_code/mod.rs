@@ -2,7 +2,8 @@
 //! to write to. Needs no config, no record and no token.
 //!
 //! A status, a code of the API's own, both, or a whole answer on standard input; without any of
-//! them, the table of all. What is shown of an answer's words never holds a token.
+//! them, the table of all. In what is shown of an answer's words a token is masked; a piece of one
+//! that has lost its beginning is not known for one.
 
 mod transcript;
 
@@ -64,6 +65,7 @@ pub(super) fn known_codes(lang: Lang) -> Vec<(String, String)> {
 /// A status, a code, `STATUS/CODE`, or the word of a case.
 fn of_code(written: &str) -> Result<Explained, Failure> {
     let written = written.trim();
+    let written = written.strip_prefix("HTTP ").unwrap_or(written);
     if looks_like_jwt(written) {
         return Err(Failure::token_instead_of(&text!("a code", "d’un code")));
     }
@@ -249,7 +251,7 @@ fn explain(explained: &Explained, context: &mut Context) -> Result<(), Failure> 
     }
     let name = shown(
         explained.status,
-        explained.codes.first().map(String::as_str),
+        Some(explained.codes.join("+").as_str()).filter(|codes| !codes.is_empty()),
         case,
     );
     let Text { en, fr } = case.meaning();
@@ -259,7 +261,10 @@ fn explain(explained: &Explained, context: &mut Context) -> Result<(), Failure> 
     let pick = |text: Text| text.in_lang(lang).to_owned();
     let mut facts = vec![
         (lang.pick("token", "jeton"), pick(bearing(case))),
-        (lang.pick("fault", "faute"), pick(case.fault().said())),
+        (
+            lang.pick("fault", "à qui la faute"),
+            pick(case.fault().said()),
+        ),
         (lang.pick("what to do", "que faire"), pick(case.advice())),
         (lang.pick("write to", "écrire"), pick(case.whom())),
         (lang.pick("incidents", "incidents"), INCIDENTS.to_owned()),
@@ -286,6 +291,11 @@ fn finer(explained: &Explained) -> Option<String> {
 /// What the case says of the token.
 fn bearing(case: Case) -> Text {
     match case.verdict().bearing() {
+        // A header that was forgotten is no dead token.
+        _ if case == Case::NotAuthorised => text!(
+            "it was not accepted as it was sent: first see that it was, and whole",
+            "il n’a pas été accepté tel qu’envoyé : vérifier d’abord qu’il l’a été, et en entier"
+        ),
         Bearing::Lives => text!("it works", "il fonctionne"),
         Bearing::Dead => text!("it does not work", "il ne fonctionne pas"),
         Bearing::Nothing => text!("nothing is learnt of it", "on n’en apprend rien"),

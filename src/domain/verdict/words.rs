@@ -4,7 +4,7 @@
 //! without them does not compile.
 
 use crate::domain::language::{Text, text};
-use crate::domain::verdict::{Case, Verdict};
+use crate::domain::verdict::Case;
 
 /// Where incidents are listed, and sometimes foretold.
 pub const INCIDENTS: &str = "https://dashboard.entreprise.api.gouv.fr/incidents";
@@ -57,38 +57,12 @@ impl Fault {
             Self::Nobody => text!("nobody’s", "à personne"),
             Self::Request => text!("yours: the request", "à vous : la requête"),
             Self::Token => text!("yours: the token", "à vous : le jeton"),
-            Self::Provider => text!("a provider’s of data", "à un fournisseur de données"),
+            Self::Provider => text!("a data provider’s", "à un fournisseur de données"),
             Self::Service => text!("API Entreprise’s", "à API Entreprise"),
             Self::Unsure => text!(
                 "not known: the service’s, yours, or of what lies between",
                 "on ne sait pas : au service, à vous ou à ce qui est entre les deux"
             ),
-        }
-    }
-}
-
-impl Verdict {
-    /// In few words, as a token's state.
-    pub fn said(self) -> Text {
-        match self {
-            Self::Alive => text!("works", "fonctionne"),
-            Self::ScopeMissing => text!("works, a right is missing", "fonctionne, un droit manque"),
-            Self::AddressNotAllowed => text!(
-                "works, this IP address is not allowed",
-                "fonctionne, cette adresse IP n’est pas autorisée"
-            ),
-            Self::Expired => text!("expired", "expiré"),
-            Self::Revoked => text!("revoked", "révoqué"),
-            Self::Unknown => text!("unknown to API Entreprise", "inconnu d’API Entreprise"),
-            Self::BadRequest => text!(
-                "the request is at fault, not the token",
-                "la requête est en cause, pas le jeton"
-            ),
-            Self::OverVolume => text!("over the allowed volume", "volume autorisé dépassé"),
-            Self::ProviderDown => text!("a provider is down", "un fournisseur est en panne"),
-            Self::ServiceDown => text!("API Entreprise is down", "API Entreprise est en panne"),
-            Self::NoAnswer => text!("no answer", "pas de réponse"),
-            Self::NotUnderstood => text!("answer not understood", "réponse non comprise"),
         }
     }
 }

@@ -123,9 +123,19 @@ fn check_says_of_each_text_whether_it_is_this_tokens() {
     let advice = of(&rows, "undeclared")["help"].as_str().unwrap();
     assert!(advice.contains(&format!("jti = \"{JTI}\"")), "{advice}");
     let says_where = rows.iter().any(|r| {
-        r["message"] == "entreprise.api.gouv.fr is asked about 6 tokens, once a day from 23:00 on (not asked now)"
+        r["message"] == "the daemon asks entreprise.api.gouv.fr about 6 tokens, once a day from 23:00 on; this check asks nothing"
     });
     assert!(says_where, "{rows:#?}");
+}
+
+/// Without its authorities nothing is asked, however well each text can be read.
+#[test]
+fn check_says_that_the_authorities_of_the_api_are_missing() {
+    let probe = "[probe]\nca_file = \"absent.pem\"\n";
+    let program = program(&format!("{probe}{}", declared("t")), &[("t", JWT)]);
+    let (code, words) = run(&program, &["--lang", "en", "check"]);
+    assert_eq!(code, Some(3), "{words}");
+    assert!(words.contains("absent.pem cannot be found"), "{words}");
 }
 
 #[test]
@@ -171,7 +181,7 @@ fn a_knock_at_the_api_sends_no_token() {
     let (code, words) = run(&near, &["--lang", "en", "check", "--online"]);
     assert_eq!(code, Some(0), "{words}");
     assert!(
-        words.contains("answers, with a valid certificate; no token was sent"),
+        words.contains("a connection is made, with a valid certificate; no token was sent"),
         "{words}"
     );
     assert_eq!(server.asked(), [], "a knock asks nothing");

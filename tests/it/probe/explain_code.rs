@@ -224,3 +224,16 @@ fn the_table_is_data() {
         }
     }
 }
+
+#[test]
+fn each_code_of_an_answer_is_named_and_a_forgotten_header_is_no_dead_token() {
+    let both = br#"{"errors":[{"code":"00103","title":"t"},{"code":"00105","title":"t"}]}"#;
+    let said = told(
+        &["-"],
+        &[&b"HTTP/1.1 401 Unauthorized\r\n\r\n"[..], both].concat(),
+    );
+    assert!(said.contains("401/00103+00105"), "{said}");
+    let said = told(&["00101"], b"");
+    assert!(said.contains("not accepted as it was sent"), "{said}");
+    assert_eq!(json(&["HTTP 451"], b""), json(&["451"], b""));
+}
