@@ -28,7 +28,9 @@ CREATE TABLE probe (
     -- Why it could not be asked, when it could not: the secret.
     hindrance        TEXT,
     -- … and since when, while there is one.
-    hindered_at      BIGINT
+    hindered_at      BIGINT,
+    -- The first of the answers in a row, up to the last one, of which nothing was learnt.
+    in_vain_since    BIGINT
 ) WITHOUT ROWID;
 
 -- The service itself: one row.

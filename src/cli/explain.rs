@@ -98,7 +98,7 @@ fn print(
     ))?;
     if let Some(probed) = probed {
         let said = text!("API Entreprise says: {{}}", "API Entreprise dit : {{}}");
-        let said = said.with(&heard::in_short(probed, calendar));
+        let said = said.with(&heard::in_short(probed, calendar, now));
         context.out.say(&said)?;
     }
     let head = context.out.lang.pick(

@@ -12,7 +12,7 @@ use crate::store::error::Result;
 use crate::store::heard::Heard;
 use crate::store::probe::{Probed, Service};
 use crate::words::heard as said;
-use crate::words::when::minute;
+use crate::words::when::{day, minute};
 
 /// Tokens that `status` names of each kind.
 const SHOWN: usize = 20;
@@ -37,6 +37,7 @@ pub(super) fn row(probed: &Probed, calendar: &Calendar) -> Value {
         "scopes": known.scopes,
         "volume": known.volume.map(|v| volume(v, calendar)),
         "hindrance": probed.hindrance,
+        "in_vain_since": probed.in_vain_since.map(at),
     })
 }
 
@@ -106,11 +107,11 @@ impl Api {
             .heard
             .iter()
             .filter_map(|h| Some((h, h.probed.known.volume.filter(|v| now < v.resets)?)))
-            .min_by_key(|(_, v)| v.remaining);
+            .min_by(|(_, a), (_, b)| a.by_what_is_left(*b));
         if let Some((h, left)) = least {
             let id = &h.probed.id;
             facts.push((
-                text!("least volume", "volume le plus bas"),
+                text!("lowest volume", "volume le plus bas"),
                 text!("{{}} ({id})", "{{}} ({id})").with(&said::volume(left, calendar, now)),
             ));
         }
@@ -121,6 +122,7 @@ impl Api {
     pub(super) fn print(
         &self,
         calendar: &Calendar,
+        now: DateTime<Utc>,
         context: &mut Context,
     ) -> std::result::Result<(), Failure> {
         let dead = self
@@ -137,6 +139,16 @@ impl Api {
                 .out
                 .say(&words.with(&said::verdict(death.verdict)))?;
         }
+        let suspected = self.heard.iter();
+        let suspected = suspected.filter_map(|h| Some((&h.probed.id, h.probed.known.suspicion?)));
+        for (id, (suspected, at)) in suspected.take(SHOWN) {
+            let at = minute(at, calendar);
+            let words = text!(
+                "API: {id}: {{}}, answered once on {at}; the next answer confirms it or not",
+                "API : {id} : {{}}, répondu une fois le {at} ; la prochaine réponse le confirmera ou non"
+            );
+            context.out.say(&words.with(&said::verdict(suspected)))?;
+        }
         let outliving = self.heard.iter().filter(|h| h.probed.outlives(h.expires));
         for h in outliving.take(SHOWN) {
             let id = &h.probed.id;
@@ -145,15 +157,26 @@ impl Api {
                 "API : {id} : fonctionne après sa date ; donner la nouvelle : `jetond renew {id} --expires AAAA-MM-JJ`"
             ))?;
         }
-        for h in self.heard.iter().take(SHOWN) {
-            let Some(why) = &h.probed.hindrance else {
-                continue;
-            };
-            let id = &h.probed.id;
+        let hindered = self.heard.iter();
+        let hindered = hindered.filter_map(|h| Some((&h.probed.id, h.probed.hindrance.as_ref()?)));
+        for (id, why) in hindered.take(SHOWN) {
             context.out.say(&text!(
-                "API: {id}: cannot be asked: {why}",
-                "API : {id} : ne peut pas être vérifié : {why}"
+                "API: {id} cannot be asked about: {why}",
+                "API : {id} ne peut pas être vérifié : {why}"
             ))?;
+        }
+        let unheard = self
+            .heard
+            .iter()
+            .filter(|h| h.probed.hindrance.is_none())
+            .filter_map(|h| Some((&h.probed.id, h.probed.unheard_since(now)?)));
+        for (id, at) in unheard.take(SHOWN) {
+            let words = text!(
+                "API: {id}: {{}} (`jetond show {id}`)",
+                "API : {id} : {{}} (`jetond show {id}`)"
+            );
+            let on = day(at, calendar);
+            context.out.say(&words.with(&said::learnt_nothing(&on)))?;
         }
         Ok(())
     }

@@ -131,11 +131,14 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Fail
             ];
             // A column of its own only where anything was ever asked.
             if !probed.is_empty() {
-                let heard = probed.get(t.id.as_str());
+                // One whose secret was taken out has nothing on record but when it was asked.
+                let heard = probed.get(t.id.as_str()).filter(|p| {
+                    p.last.is_some() || p.known.belief.is_some() || p.hindrance.is_some()
+                });
                 row.push(heard.map_or_else(
                     || "—".to_owned(),
                     |p| {
-                        let said = words::heard::in_short(p, &config.calendar);
+                        let said = words::heard::in_short(p, &config.calendar, now);
                         context.out.pick(&said).to_owned()
                     },
                 ));

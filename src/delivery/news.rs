@@ -232,7 +232,8 @@ fn name_of(token: &Token) -> String {
 }
 
 /// A day in both languages.
-fn day(desk: &Desk, at: DateTime<Utc>) -> Text {
+/// A day, in both languages.
+pub(super) fn day(desk: &Desk, at: DateTime<Utc>) -> Text {
     let on = desk.calendar.date(at);
     Text {
         en: compose::date(Lang::En, on),

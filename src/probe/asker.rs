@@ -26,6 +26,7 @@ use crate::probe::service::{self, Pinged};
 use crate::probe::wire::{DEADLINE, Wire};
 use crate::store::Store;
 use crate::store::error::{Result, StoreError};
+use crate::store::heard::OLD;
 use crate::store::probe::{Service, Watched};
 
 /// Tokens that one step asks about.
@@ -404,8 +405,12 @@ impl Asker {
             } else {
                 follow(&token.known, reading, token.dates.expires, now)
             };
-            tx.put_answer(&token, &after, reading, now).await?;
-            let notes = notes(&mut tx, &self.desk, token.no, &follows, reading, now).await?;
+            let in_vain = tx.put_answer(&token, &after, reading, now).await?;
+            let mut notes = notes(&mut tx, &self.desk, token.no, &follows, reading, now).await?;
+            if let Some(since) = in_vain.filter(|since| now - *since >= OLD) {
+                let about = (since, reading);
+                notes.extend(hindered::in_vain(&mut tx, &self.desk, token.no, about, now).await?);
+            }
             if !notes.is_empty() {
                 tx.settle(&[], &notes, now).await?;
             }

@@ -68,9 +68,10 @@ const EVENTS: [&str; 16] = [
     "UPDATE probe SET asked_at = min(asked_at, $1), answered_at = min(answered_at, $1), \
        verdict_since = min(verdict_since, $1), verdict_at = min(verdict_at, $1), suspected_at = min(suspected_at, $1), \
        volume_resets = CASE WHEN volume_resets <= $1 + 604800 THEN volume_resets END, \
-       of_record = min(of_record, $1), hindered_at = min(hindered_at, $1) \
+       of_record = min(of_record, $1), hindered_at = min(hindered_at, $1), \
+       in_vain_since = min(in_vain_since, $1) \
        WHERE max(coalesce(asked_at, 0), coalesce(answered_at, 0), coalesce(verdict_at, 0), coalesce(suspected_at, 0), \
-         coalesce(of_record, 0), coalesce(hindered_at, 0)) > $1",
+         coalesce(of_record, 0), coalesce(hindered_at, 0), coalesce(in_vain_since, 0)) > $1",
     "UPDATE webhook_event SET received_at = $1 WHERE received_at > $1",
     "UPDATE setting SET value = $1 WHERE key IN ('last_pass', 'unreached_seen') \
        AND CAST(value AS INTEGER) > $1",

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use sqlx::Row;
 
 use crate::domain::probing::{Belief, outlives};
@@ -15,6 +15,9 @@ use crate::store::outbox::count;
 use crate::store::plan::json;
 use crate::store::probe::Probed;
 use crate::store::{Store, Tx, instant, seconds};
+
+/// After so long without an answer that bears on a token, what is believed of it is old.
+pub const OLD: Duration = Duration::days(7);
 
 /// A note that was queued about a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +37,22 @@ impl Probed {
         (belief.verdict.bearing() == Bearing::Dead).then_some(belief)
     }
 
-    /// Whether it works although it has expired by `expires`.
+    /// Since when nothing was learnt of it, where that is [`OLD`]: it may be dead since.
+    pub fn unheard_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let believed = self.known.belief.map(|b| b.at);
+        let learnt = believed.max(self.known.suspicion.map(|(_, at)| at));
+        let since = learnt.or(self.in_vain_since)?;
+        (now - since >= OLD).then_some(since)
+    }
+
+    /// Whether it works although it has expired by `expires`; not while one answer says that it
+    /// does not.
     pub fn outlives(&self, expires: DateTime<Utc>) -> bool {
-        self.known
-            .belief
-            .is_some_and(|b| b.verdict.bearing() == Bearing::Lives && outlives(b.at, expires))
+        self.known.suspicion.is_none()
+            && self
+                .known
+                .belief
+                .is_some_and(|b| b.verdict.bearing() == Bearing::Lives && outlives(b.at, expires))
     }
 }
 

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::domain::incident::{Incident, Side, Witness};
 use crate::domain::probing::{Belief, Dates, Known};
-use crate::domain::verdict::{Case, Reading, Verdict, Volume};
+use crate::domain::verdict::{Bearing, Case, Reading, Verdict, Volume};
 use crate::store::error::{Result, StoreError};
 use crate::store::outbox::{count, list};
 use crate::store::plan::json;
@@ -58,6 +58,8 @@ pub struct Probed {
     pub hindrance: Option<String>,
     /// Since when.
     pub hindered_at: Option<DateTime<Utc>>,
+    /// Since which answer nothing was learnt of it, by the last one either.
+    pub in_vain_since: Option<DateTime<Utc>>,
 }
 
 /// What is on record of the service.
@@ -83,7 +85,7 @@ pub(super) const STANDS: &str = "b.of_record = max(p.opened_at, p.dated_at, t.st
 
 const PROBED: &str = "SELECT t.id, b.asked_at, b.verdict, b.verdict_since, b.verdict_at, b.suspected, b.suspected_at, \
      b.scopes, b.volume_limit, b.volume_remaining, b.volume_resets, b.answered_at, b.answer_case, b.status, b.codes, \
-     b.said, b.hindrance, max(p.opened_at, p.dated_at, t.state_at), b.of_record, b.hindered_at";
+     b.said, b.hindrance, max(p.opened_at, p.dated_at, t.state_at), b.of_record, b.hindered_at, b.in_vain_since";
 
 const OF_TOKENS: &str = "FROM probe b JOIN token t ON t.no = b.token JOIN period p ON p.token = t.no AND p.no = t.period";
 
@@ -206,7 +208,8 @@ impl Tx {
         row.as_ref().map_or(Ok(Service::default()), service)
     }
 
-    /// Writes down an answer about a token as it was at its last change, and what is known since.
+    /// Writes down an answer about a token as it was at its last change, and what is known since;
+    /// answers since when nothing is learnt of it, where that is so.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -216,13 +219,16 @@ impl Tx {
         known: &Known,
         reading: &Reading,
         now: DateTime<Utc>,
-    ) -> Result<()> {
+    ) -> Result<Option<DateTime<Utc>>> {
         let belief = known.belief;
         let volume = known.volume;
-        sqlx::query(
+        let says_something = reading.case.verdict().bearing() != Bearing::Nothing;
+        let in_vain: Option<Option<i64>> = sqlx::query_scalar(
             "UPDATE probe SET answered_at = $2, answer_case = $3, status = $4, codes = $5, said = $6, \
                verdict = $7, verdict_since = $8, verdict_at = $9, suspected = $10, suspected_at = $11, scopes = $12, \
-               volume_limit = $13, volume_remaining = $14, volume_resets = $15, of_record = $16, hindrance = NULL WHERE token = $1",
+               volume_limit = $13, volume_remaining = $14, volume_resets = $15, of_record = $16, hindrance = NULL, \
+               in_vain_since = CASE WHEN NOT $17 THEN coalesce(in_vain_since, $2) END WHERE token = $1 \
+             RETURNING in_vain_since",
         )
         .bind(token.no)
         .bind(seconds(now))
@@ -240,9 +246,10 @@ impl Tx {
         .bind(volume.map(|v| i64::from(v.remaining)))
         .bind(volume.map(|v| seconds(v.resets)))
         .bind(seconds(token.dates.changed_at))
-        .execute(&mut *self.inner)
+        .bind(says_something)
+        .fetch_optional(&mut *self.inner)
         .await?;
-        Ok(())
+        Ok(in_vain.flatten().map(instant))
     }
 
     /// Forgets what was said of tokens that are not asked about any more, and of the service when
@@ -254,7 +261,8 @@ impl Tx {
         sqlx::query(
             "UPDATE probe SET verdict = NULL, verdict_since = NULL, verdict_at = NULL, suspected = NULL, \
                suspected_at = NULL, answered_at = NULL, answer_case = NULL, said = '', scopes = NULL, \
-               volume_limit = NULL, volume_remaining = NULL, volume_resets = NULL, hindrance = NULL \
+               volume_limit = NULL, volume_remaining = NULL, volume_resets = NULL, hindrance = NULL, \
+               in_vain_since = NULL \
              WHERE token NOT IN (SELECT t.no FROM json_each($1) j CROSS JOIN token t ON t.id = j.value)",
         )
         .bind(json(asked))
@@ -314,11 +322,11 @@ impl Tx {
 
 fn watched(r: &SqliteRow) -> Result<Watched> {
     Ok(Watched {
-        no: r.try_get(20)?,
+        no: r.try_get(21)?,
         id: r.try_get(0)?,
-        jti: r.try_get(21)?,
+        jti: r.try_get(22)?,
         dates: Dates {
-            expires: instant(r.try_get(22)?),
+            expires: instant(r.try_get(23)?),
             changed_at: instant(r.try_get(17)?),
         },
         known: known(r)?,
@@ -372,6 +380,7 @@ fn probed(r: &SqliteRow) -> Result<Probed> {
         last,
         hindrance: r.try_get(16)?,
         hindered_at: r.try_get::<Option<i64>, _>(19)?.map(instant),
+        in_vain_since: r.try_get::<Option<i64>, _>(20)?.map(instant),
     })
 }
 

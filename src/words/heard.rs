@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::calendar::Calendar;
 use crate::domain::incident::Side;
 use crate::domain::language::{Text, text};
-use crate::domain::verdict::{Bearing, Verdict, Volume};
+use crate::domain::verdict::{Bearing, Reading, Verdict, Volume};
 use crate::store::probe::{Probed, Service};
 use crate::words::when::{day, minute};
 
@@ -41,20 +41,67 @@ pub(crate) fn tone(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What is believed of a token, with the day of the last answer that says so.
-pub(crate) fn in_short(probed: &Probed, calendar: &Calendar) -> Text {
+/// An answer, in a sentence of a note; or why there is none.
+pub(crate) fn reading(reading: &Reading) -> Text {
+    let judged = verdict(reading.case.verdict());
+    match (reading.status, reading.said.as_str()) {
+        (Some(status), _) => text!("{status}, {{}}", "{status}, {{}}").with(&judged),
+        (None, "") => judged,
+        (None, why) => text!("{{}} ({why})", "{{}} ({why})").with(&judged),
+    }
+}
+
+/// What is believed of a token, with the day of the last answer that says so, and whether that is
+/// old.
+pub(crate) fn in_short(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) -> Text {
+    let said = believed_in_short(probed, calendar, now);
+    match probed.known.suspicion {
+        None => said,
+        Some((suspected, _)) => text!(
+            "{{}}; a first answer: {{}}",
+            "{{}} ; une première réponse : {{}}"
+        )
+        .with(&said)
+        .with(&verdict(suspected)),
+    }
+}
+
+fn believed_in_short(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) -> Text {
+    let unheard = probed.unheard_since(now).map(|at| day(at, calendar));
     match (&probed.known.belief, &probed.hindrance) {
         (Some(belief), hindrance) => {
             let on = day(belief.at, calendar);
-            let said = text!("{{}} ({on})", "{{}} ({on})").with(&verdict(belief.verdict));
+            let said = dated(belief.verdict, &on, unheard.is_some());
             match hindrance {
                 Some(_) => text!("{{}}; cannot be asked", "{{}} ; plus vérifié").with(&said),
                 None => said,
             }
         }
         (None, Some(_)) => text!("cannot be asked", "ne peut pas être vérifié"),
-        (None, None) => text!("not known yet", "pas encore connu"),
+        (None, None) => unheard.map_or_else(unknown, |on| learnt_nothing(&on)),
     }
+}
+
+/// A verdict with the day of the last answer that says so, and whether that is old.
+pub(crate) fn dated(of: Verdict, on: &str, is_old: bool) -> Text {
+    let said = if is_old {
+        text!(
+            "{{}} ({on}, nothing learnt since)",
+            "{{}} ({on}, rien appris depuis)"
+        )
+    } else {
+        text!("{{}} ({on})", "{{}} ({on})")
+    };
+    said.with(&verdict(of))
+}
+
+fn unknown() -> Text {
+    text!("not known yet", "pas encore connu")
+}
+
+/// … of a token, since that day.
+pub(crate) fn learnt_nothing(on: &str) -> Text {
+    text!("nothing learnt since {on}", "rien appris depuis le {on}")
 }
 
 /// Data, in both languages as it is.
@@ -69,11 +116,20 @@ fn data(value: &str) -> Text {
 pub(crate) fn facts(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) -> Vec<(Text, Text)> {
     let mut facts = Vec::new();
     let known = &probed.known;
-    let believed = match known.belief {
-        None => text!("not known yet", "pas encore connu"),
-        Some(belief) => {
+    let unheard = probed.unheard_since(now).map(|at| minute(at, calendar));
+    let believed = match (known.belief, unheard) {
+        (None, None) => unknown(),
+        (None, Some(at)) => learnt_nothing(&at),
+        (Some(belief), unheard) => {
             let since = minute(belief.since, calendar);
-            text!("{{}}, since {since}", "{{}}, depuis le {since}").with(&verdict(belief.verdict))
+            let said = text!("{{}}, since {since}", "{{}}, depuis le {since}")
+                .with(&verdict(belief.verdict));
+            match unheard {
+                None => said,
+                Some(at) => text!("{{}}; {{}}", "{{}} ; {{}}")
+                    .with(&said)
+                    .with(&learnt_nothing(&at)),
+            }
         }
     };
     facts.push((text!("API says", "l’API dit"), believed));
@@ -174,8 +230,8 @@ pub(crate) fn incident(service: &Service, calendar: &Calendar) -> Option<Text> {
             "API Entreprise en panne au dernier essai, le {last}, et déjà le {since}"
         ),
         Side::Ours => text!(
-            "not reached since {since}, tried last on {last}: the fault seems to be on our side (network, proxy, certificates)",
-            "injoignable depuis le {since}, dernier essai le {last} : le problème semble être de notre côté (réseau, mandataire, certificats)"
+            "not reached since {since}, or another server answered in its place; tried last on {last}: the fault seems to be on our side (network, proxy, certificates)",
+            "injoignable depuis le {since}, ou un autre serveur a répondu à sa place ; dernier essai le {last} : le problème semble être de notre côté (réseau, mandataire, certificats)"
         ),
     })
 }

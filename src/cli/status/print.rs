@@ -46,7 +46,7 @@ pub(super) fn print(
             .say(&missing(u, &when::minute(u.since, calendar)))?;
     }
     print_ills(&p.ills, now, context)?;
-    p.api.print(calendar, context)?;
+    p.api.print(calendar, now, context)?;
     for id in p.vitals.out_of_reach.iter().take(SHOWN) {
         context.out.say(&text!(
             "  {id}: none of its recipients can be reached",

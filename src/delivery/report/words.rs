@@ -1,15 +1,19 @@
 //! The words of the weekly report. Lists are cut, so that thousands of tokens make no longer a
 //! mail than twenty; what is cut is counted.
 
+use std::iter;
+
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 
 use super::{Ahead, Beyond, Facts};
 use crate::delivery::alarms::{LISTED, list};
 use crate::delivery::compose;
 use crate::delivery::desk::Desk;
+use crate::delivery::news::day;
 use crate::delivery::notes::Draft;
 use crate::domain::language::{Lang, Text, text};
-use crate::domain::verdict::Verdict;
+use crate::domain::probing::Belief;
+use crate::domain::verdict::{Bearing, Verdict};
 use crate::store::heard::Heard;
 use crate::store::outbox::MailState;
 use crate::store::telling::{Lost, Standing, Waiting};
@@ -82,16 +86,19 @@ impl Desk {
         }
     }
 
-    /// A line for each token that is refused, works past its date, cannot be asked about, or has
-    /// used its volume up but for a little.
+    /// How many tokens work by answers of when, and a line for each that is refused, works past
+    /// its date, cannot be asked about or not in time, or has used its volume up but for a little.
     fn heard(&self, heard: &[Heard], now: DateTime<Utc>) -> Vec<Text> {
+        if heard.is_empty() {
+            return Vec::new();
+        }
         let name = |h: &Heard| match &h.client {
             Some(client) => format!("{} ({client})", h.name),
             None => h.name.clone(),
         };
         let day = |at| {
-            let on = self.calendar.date(at);
-            (compose::date(Lang::En, on), compose::date(Lang::Fr, on))
+            let Text { en, fr } = day(self, at);
+            (en, fr)
         };
         let dead = heard.iter().filter_map(|h| {
             let death = h.probed.death()?;
@@ -121,6 +128,14 @@ impl Desk {
                     "{name} : n’a pas pu être vérifié ; `jetond show {id}` dit pourquoi"
                 )
             });
+        let unheard = heard.iter().filter(|h| h.probed.hindrance.is_none());
+        let unheard = unheard.filter_map(|h| {
+            let (name, (en, fr)) = (name(h), day(h.probed.unheard_since(now)?));
+            Some(text!(
+                "{name}: nothing learnt since {en}",
+                "{name} : rien appris depuis le {fr}"
+            ))
+        });
         let near = heard.iter().filter_map(|h| {
             let volume = h.probed.known.volume.filter(|v| v.is_near_its_end(now))?;
             let (name, limit, left) = (name(h), volume.limit, volume.remaining);
@@ -129,8 +144,31 @@ impl Desk {
                 "{name} : volume presque épuisé, {left} appels restants sur {limit}"
             ))
         });
-        let others = outliving.chain(hindered).chain(near);
-        dead.chain(others).collect()
+        let others = outliving.chain(hindered).chain(unheard).chain(near);
+        let lines = dead.chain(others);
+        iter::once(self.at_work(heard)).chain(lines).collect()
+    }
+
+    /// How many of the tokens that are asked about work, and as of when.
+    fn at_work(&self, heard: &[Heard]) -> Text {
+        let beliefs = heard.iter().filter_map(|h| h.probed.known.belief);
+        let alive: Vec<Belief> = beliefs
+            .filter(|b| b.verdict.bearing() == Bearing::Lives)
+            .collect();
+        let (all, works) = (heard.len(), alive.len());
+        let said = text!(
+            "asked about: {all}, of which work: {works}",
+            "interrogés : {all}, dont fonctionnent : {works}"
+        );
+        let Some(oldest) = alive.iter().map(|b| b.at).min() else {
+            return said;
+        };
+        let Text { en, fr } = day(self, oldest);
+        text!(
+            "{{}} (oldest answer: {en})",
+            "{{}} (réponse la plus ancienne : le {fr})"
+        )
+        .with(&said)
     }
 
     fn lost(&self, mail: &Lost) -> Text {
@@ -181,11 +219,24 @@ fn troubles(facts: &Facts, beyond: &Beyond) -> Option<Text> {
             .is_some_and(|death| death.verdict != Verdict::Expired || death.since <= h.expires)
     });
     let refused = u32::try_from(refused.count()).unwrap_or(u32::MAX);
+    let unchecked = facts
+        .heard
+        .iter()
+        .filter(|h| h.probed.hindrance.is_some() || h.probed.unheard_since(facts.at).is_some());
+    let unchecked = u32::try_from(unchecked.count()).unwrap_or(u32::MAX);
     let said = [
         of(
             refused,
             ["refused by the API"; 2],
             ["refusé par l’API", "refusés par l’API"],
+        ),
+        of(
+            unchecked,
+            ["not checked"; 2],
+            [
+                "non vérifié auprès de l’API",
+                "non vérifiés auprès de l’API",
+            ],
         ),
         of(missing, ["missing"; 2], ["manquant", "manquants"]),
         of(expired, ["expired"; 2], ["expiré", "expirés"]),

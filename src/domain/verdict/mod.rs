@@ -8,6 +8,8 @@
 mod rows;
 pub mod words;
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::lifecycle::words;
@@ -320,6 +322,12 @@ pub struct Volume {
 }
 
 impl Volume {
+    /// Which of two has the lesser part left.
+    pub fn by_what_is_left(self, other: Self) -> Ordering {
+        let part = |a: Self, b: Self| u64::from(a.remaining) * u64::from(b.limit);
+        part(self, other).cmp(&part(other, self))
+    }
+
     /// Whether less than a tenth is left, and it counts at `now`.
     pub fn is_near_its_end(&self, now: DateTime<Utc>) -> bool {
         now < self.resets && u64::from(self.remaining) * 10 < u64::from(self.limit)

@@ -26,8 +26,8 @@ pub struct Listed {
     pub told: u32,
     /// How many of them cannot be reached.
     pub unreachable: u32,
-    /// What is believed of it by the API's answers.
-    pub verdict: Option<Verdict>,
+    /// What is believed of it by the API's answers, and when one last said so.
+    pub verdict: Option<(Verdict, DateTime<Utc>)>,
 }
 
 /// One period of a token.
@@ -77,7 +77,7 @@ impl Store {
             told.insert(no, (count(r.try_get(1)?), count(r.try_get(2)?)));
         }
         let sql = sqlx::AssertSqlSafe(format!(
-            "SELECT b.token, b.verdict FROM json_each($1) j CROSS JOIN probe b ON b.token = j.value \
+            "SELECT b.token, b.verdict, b.verdict_at FROM json_each($1) j CROSS JOIN probe b ON b.token = j.value \
              CROSS JOIN token t ON t.no = b.token CROSS JOIN period p ON p.token = t.no AND p.no = t.period \
              WHERE b.verdict IS NOT NULL AND {STANDS}"
         ));
@@ -85,7 +85,8 @@ impl Store {
         let mut verdicts = HashMap::new();
         for r in &heard {
             let no: i64 = r.try_get(0)?;
-            verdicts.extend(Verdict::from_word(r.try_get(1)?).map(|v| (no, v)));
+            let at = instant(r.try_get(2)?);
+            verdicts.extend(Verdict::from_word(r.try_get(1)?).map(|v| (no, (v, at))));
         }
         tokens
             .iter()

@@ -305,7 +305,9 @@ fn said(sql: &mut Sql, heard: Heard) {
         Heard::Outlives => {
             among(sql, Bearing::Lives);
             let patience = AGREEING.num_seconds();
-            sql.push(format!(" AND b.verdict_at > p.expires + {patience}"));
+            sql.push(format!(
+                " AND b.verdict_at > p.expires + {patience} AND b.suspected IS NULL"
+            ));
         }
         Heard::Is(verdict) => {
             sql.push(format!(" AND {STANDS} AND b.verdict = "))

@@ -281,13 +281,26 @@ fn facts(known: &Known, checkup: Option<&Checkup>, ask: &Ask) -> Vec<Fact> {
                 path,
             );
         }
+        let unheard = known
+            .heard
+            .iter()
+            .filter(|h| h.probed.hindrance.is_none() && h.probed.unheard_since(ask.now).is_some());
+        let unheard = unheard.count();
+        if unheard > 0 {
+            let said = counted(unheard, ["token", "tokens"], ["jeton", "jetons"]);
+            let name = text!(
+                "Nothing learnt for 7 days",
+                "Rien appris depuis 7\u{a0}jours"
+            );
+            add(name, said, None);
+        }
         let volumes = known.heard.iter().filter_map(|h| h.probed.known.volume);
         let least = volumes
             .filter(|v| ask.now < v.resets)
-            .min_by_key(|v| v.remaining);
+            .min_by(|a, b| a.by_what_is_left(*b));
         if let Some(least) = least {
             let said = heard::volume(least, ask.calendar(), ask.now);
-            add(text!("Least volume", "Volume le plus bas"), said, None);
+            add(text!("Lowest volume", "Volume le plus bas"), said, None);
         }
     }
     if let Some(room) = known.room {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::domain::calendar::Calendar;
@@ -9,10 +10,12 @@ use crate::domain::language::{Lang, Text, text};
 use crate::domain::lifecycle::State;
 use crate::domain::stage::Schedule;
 use crate::domain::urgency::Urgency;
+use crate::domain::verdict::Verdict;
 use crate::renewal::next;
 use crate::store::board::listed::Listed;
 use crate::store::board::tokens::Today;
 use crate::store::error::Result;
+use crate::store::heard::OLD;
 use crate::store::mailbook::MailRow;
 use crate::store::outbox::MailState;
 use crate::store::quiet::Said;
@@ -127,10 +130,28 @@ fn token(ask: &Ask, l: Listed, next: Option<(String, i32)>) -> TokenLine {
         next,
         told: l.told,
         unreachable: l.unreachable,
-        heard: l
-            .verdict
-            .map(|v| (ask.say(&heard::verdict(v)).to_owned(), heard::tone(v))),
+        heard: l.verdict.map(|(v, at)| verdict(v, at, calendar, ask)),
     }
+}
+
+/// A verdict and its colour; an old one is dated, and not good any more.
+fn verdict(
+    of: Verdict,
+    at: DateTime<Utc>,
+    calendar: &Calendar,
+    ask: &Ask,
+) -> (String, &'static str) {
+    let is_old = ask.now - at >= OLD;
+    let said = if is_old {
+        heard::dated(of, &when::day(at, calendar), is_old)
+    } else {
+        heard::verdict(of)
+    };
+    let tone = match heard::tone(of) {
+        "good" if is_old => "warn",
+        tone => tone,
+    };
+    (ask.say(&said).to_owned(), tone)
 }
 
 /// The colour beside the words of a token's state.

@@ -260,6 +260,13 @@ impl Measured {
             "Watched tokens whose secret cannot be used",
             count(|h| h.probed.hindrance.is_some()),
         )?;
+        let unheard = heard.iter().filter(|h| h.probed.hindrance.is_none());
+        let unheard = unheard.filter(|h| h.probed.unheard_since(self.now).is_some());
+        families.one(
+            "jetond_tokens_unheard",
+            "Watched tokens of which API Entreprise has said nothing for seven days, though it can be asked",
+            number(unheard.count()),
+        )?;
         // Those that have a series by their end have these too, and no others.
         let by_row: HashMap<i64, &Heard> = heard.iter().map(|h| (h.no, h)).collect();
         let endings = record.gauge.endings.iter();

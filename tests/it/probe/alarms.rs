@@ -167,3 +167,35 @@ async fn what_cannot_be_asked_about_is_told_once_after_a_day() {
         assert_eq!(notes(&asking).await, count);
     }
 }
+
+/// A closed firewall, an address that is not allowed any more: nobody would ever hear of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_about_in_vain_is_told_once_after_a_week() {
+    let mut asking = Asking::start(&["m", "n"], "2027-12-01", "2026-11-16T22:00:00+01:00").await;
+    let notes = async |asking: &Asking| {
+        let notes = asking.town.notes().await;
+        let of_it = notes.iter().filter(|n| n.0 == "note_probe_hindered");
+        of_it.count()
+    };
+    asking.until_called(2).await;
+    for (episode, count) in [(1, 1), (2, 2)] {
+        asking.probe.allow_private = false;
+        asking.until_called(2).await;
+        let since = asking.probed("m").await.in_vain_since.unwrap();
+        while asking.town.now < since + Duration::days(12) {
+            asking.until_called(2).await;
+            let [m, n] = [asking.probed("m").await, asking.probed("n").await];
+            let first = m.in_vain_since.min(n.in_vain_since).unwrap();
+            let is_told = asking.town.now >= first + Duration::days(7);
+            assert_eq!(
+                notes(&asking).await,
+                count - usize::from(!is_told),
+                "{episode}: one note of both tokens, since {first}, on {}",
+                asking.town.now
+            );
+        }
+        asking.probe.allow_private = true;
+        asking.until_called(2).await;
+        assert_eq!(asking.probed("m").await.in_vain_since, None);
+    }
+}

@@ -48,7 +48,9 @@ async fn listed(asking: &Asking) -> [i64; 3] {
     let today = Today::at(&asking.town.config().calendar, asking.town.now);
     let no = store.watched(&["m"]).await.unwrap().remove(0).no;
     let rows = store.listed(&[no], &today).await.unwrap();
-    let shown = rows.iter().filter(|r| r.verdict == Some(Verdict::Expired));
+    let shown = rows
+        .iter()
+        .filter(|r| r.verdict.is_some_and(|(v, _)| v == Verdict::Expired));
     let mut counts = [i64::from(shown.count() == 1), 0, 0];
     for (n, heard) in [Heard::Is(Verdict::Expired), Heard::Refused]
         .into_iter()

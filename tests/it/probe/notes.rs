@@ -311,6 +311,26 @@ async fn the_note_of_a_token_that_cannot_be_asked_about() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_note_of_a_token_that_is_asked_about_in_vain() {
+    snapshots("in_vain", "2026-06-09T08:00:00Z", async |town| {
+        let token = town.store().watched(&["marches"]).await.unwrap().remove(0);
+        let desk = app::desk(town.config());
+        let silence = Reading {
+            status: None,
+            said: "connection timed out".to_owned(),
+            ..reading(Case::NoAnswer, 0, &[])
+        };
+        let about = (town.now - Duration::days(8), &silence);
+        let mut tx = town.store().begin().await.unwrap();
+        let notes = news::probe::hindered::in_vain(&mut tx, &desk, token.no, about, town.now);
+        let notes = notes.await.unwrap();
+        tx.settle(&[], &notes, town.now).await.unwrap();
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_note_of_a_token_that_expired_before_its_date() {
     snapshots("expired_early", "2026-06-01T08:00:00Z", async |town| {
         let expired = reading(Case::Expired, 401, &["00103"]);

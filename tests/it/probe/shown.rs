@@ -180,6 +180,167 @@ async fn nothing_is_said_of_the_service_that_is_not_known() {
     insta::assert_snapshot!("service", told.replace('\u{a0}', "~"));
 }
 
+/// What nobody answers any more is not said as if it were known.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_verdict_is_seen_to_be_old() {
+    for lang in ["en", "fr"] {
+        let relay = SmtpServer::start(Script::new());
+        let config = head(relay.port())
+            .replace("language = \"fr\"", &format!("language = \"{lang}\""))
+            + QUIET
+            + &token("vieux", "2027-03-15", &["a@ville.example"])
+            + &token("jamais", "2027-04-15", &["a@ville.example"])
+            + &token("frais", "2027-05-15", &["a@ville.example"]);
+        let mut town = Town::start(&config, PRESENT() - Duration::days(60)).await;
+        hear(&town, "vieux", &alive(&[])).await;
+        let silence = Reading {
+            status: None,
+            said: "connection timed out".to_owned(),
+            ..reading(Case::NoAnswer, 0, &[])
+        };
+        for back in [30, 8, 1] {
+            town.now = PRESENT() - Duration::days(back);
+            for id in ["vieux", "jamais"] {
+                hear(&town, id, &silence).await;
+            }
+        }
+        hear(&town, "frais", &alive(&[])).await;
+        town.now = PRESENT();
+        town.pass().await;
+        let mut shown = String::new();
+        for args in [
+            &["list"][..],
+            &["show", "vieux"],
+            &["show", "jamais"],
+            &["status"],
+        ] {
+            let said = said(&town, lang, args);
+            let own = said
+                .lines()
+                .filter(|l| l.contains("API") || args == ["list"]);
+            shown += &format!("$ jetond {}\n", args.join(" "));
+            own.for_each(|l| shown += &format!("{l}\n"));
+        }
+        let desk = app::desk(town.config());
+        let reporter = Reporter::new(vec![desk.contact.clone()]);
+        let beyond = Beyond::default();
+        let queued = reporter.queue(town.store(), &desk, &beyond, town.now);
+        queued.await.unwrap();
+        town.rig().deliver(town.now).await.unwrap();
+        let mails = taken(&relay);
+        let report = mails.last().unwrap().replace('\r', "");
+        let subject = report.lines().nth(1).unwrap();
+        let own = report.split("\n\n").find(|part| part.contains("vieux"));
+        shown += &format!("{subject}\n{}\n", own.unwrap());
+        insta::assert_snapshot!(format!("old_{lang}"), shown.replace('\u{a0}', "~"));
+
+        let server = server(&town).await;
+        let page = get(&server, "/tokens?lang=en").await;
+        assert!(
+            page.contains("works (2026-09-24, nothing learnt since)"),
+            "{page}"
+        );
+        for (path, word) in [
+            (
+                "/?lang=en",
+                "asked in vain: nothing learnt since 2026-09-24",
+            ),
+            ("/health?lang=en", "Nothing learnt for 7"),
+            ("/metrics", "\njetond_tokens_unheard 2\n"),
+        ] {
+            let page = get(&server, path).await;
+            assert!(page.contains(word), "{word} in {page}");
+        }
+    }
+}
+
+/// What one answer says is shown as that, and nobody is urged to renew what may be dead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_answer_of_a_death_is_seen_beside_what_is_believed() {
+    let config = head(9) + QUIET + &token("a", "2026-11-10", &["a@ville.example"]);
+    let mut town = Town::start(&config, PRESENT() - Duration::days(1)).await;
+    hear(&town, "a", &alive(&[])).await;
+    let urged = "works past its date";
+    assert!(said(&town, "en", &["status"]).contains(urged));
+    town.now = PRESENT() - Duration::hours(1);
+    hear(&town, "a", &reading(Case::Expired, 401, &["00103"])).await;
+    let both = "works (2026-11-22); a first answer: refused: expired";
+    for args in [&["list"][..], &["explain", "a"]] {
+        let said = said(&town, "en", args);
+        assert!(said.contains(both), "{said}");
+    }
+    let status = said(&town, "en", &["status"]);
+    let told = "API: a: refused: expired, answered once on 2026-11-23 08:40";
+    assert!(status.contains(told) && !status.contains(urged), "{status}");
+    let server = server(&town).await;
+    assert!(
+        !get(&server, "/?lang=en")
+            .await
+            .contains("works past its date")
+    );
+    let listed = get(&server, "/tokens?verdict=outlives").await;
+    assert!(!listed.contains("tokens/a\""), "{listed}");
+}
+
+/// Nothing is waited for where nothing is asked any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_secret_was_taken_out_is_as_one_that_has_none() {
+    let tokens = token("a", "2027-03-15", &[]) + &token("b", "2027-03-15", &[]);
+    let town = Town::start(&(head(9) + QUIET + &tokens), PRESENT()).await;
+    for id in ["a", "b"] {
+        hear(&town, id, &alive(&[])).await;
+    }
+    let mut tx = town.store().begin().await.unwrap();
+    tx.forget_unasked(&["b"]).await.unwrap();
+    tx.commit().await.unwrap();
+    let list = said(&town, "en", &["list"]);
+    let of_a = list.lines().find(|l| l.starts_with("a ")).unwrap();
+    assert!(of_a.trim_end().ends_with('—'), "{list}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_names_who_cannot_be_asked_about_however_many_can() {
+    let ids: Vec<String> = (0..22).map(|n| format!("t{n:02}")).collect();
+    let tokens: String = ids.iter().map(|id| token(id, "2027-03-15", &[])).collect();
+    let town = Town::start(&(head(9) + QUIET + &tokens), PRESENT() - Duration::days(1)).await;
+    for id in &ids {
+        hear(&town, id, &alive(&[])).await;
+    }
+    let last = town.store().watched(&["t21"]).await.unwrap().remove(0);
+    let mut tx = town.store().begin().await.unwrap();
+    tx.put_hindrance(last.no, "absent", town.now).await.unwrap();
+    tx.commit().await.unwrap();
+    let status = said(&town, "en", &["status"]);
+    assert!(
+        status.contains("API: t21 cannot be asked about: absent"),
+        "{status}"
+    );
+}
+
+/// Of 40 out of 50 much is left, of 90 out of 1000 little.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lowest_volume_is_the_one_nearest_to_its_end() {
+    let tokens = token("petit", "2027-03-15", &[]) + &token("grand", "2027-03-15", &[]);
+    let town = Town::start(&(head(9) + QUIET + &tokens), PRESENT()).await;
+    for (id, limit, remaining) in [("petit", 50, 40), ("grand", 1000, 90)] {
+        let volume = Volume {
+            limit,
+            remaining,
+            resets: PRESENT() + Duration::minutes(20),
+        };
+        let answer = Reading {
+            volume: Some(volume),
+            ..alive(&[])
+        };
+        hear(&town, id, &answer).await;
+    }
+    let status = said(&town, "en", &["status"]);
+    let health = get(&server(&town).await, "/health?lang=en").await;
+    for shown in [status, health] {
+        assert!(shown.contains("90 of 1000 calls left"), "{shown}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_are_told_in_words_and_instants() {
     let town = town("fr").await;
@@ -315,7 +476,7 @@ async fn a_page_of_a_token_tells_its_verdict_and_a_list_finds_it() {
         "incident at a provider",
         "asks for patience",
         "tokens?verdict=refused",
-        "Least volume",
+        "Lowest volume",
     ] {
         assert!(health.contains(word), "{word} in {health}");
     }

@@ -181,7 +181,10 @@ async fn what_is_no_answer_ends_in_words_and_is_no_death() {
         assert!(heard.service.incident.is_some(), "{name}");
         asking.town.now += chrono::Duration::days(1);
     }
-    assert!(asking.town.notes().await.is_empty());
+    // After a week it is told that it is asked about in vain, and nothing else.
+    let notes = asking.town.notes().await;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert_eq!(notes[0].0, "note_probe_hindered");
     // An old server may say it in the old way.
     let said = [
         &OK.replace("1.1", "1.0"),

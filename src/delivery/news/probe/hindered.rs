@@ -1,16 +1,22 @@
-//! The note about a token that cannot be asked about: its people believe it watched, and it is not.
+//! The notes about a token that cannot be asked about, or is asked about in vain: its people
+//! believe it watched, and it is not.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::delivery::desk::Desk;
 use crate::delivery::news::{day, draft, name_of, to_contact};
 use crate::domain::language::{Text, text};
+use crate::domain::verdict::Reading;
 use crate::store::Tx;
 use crate::store::error::Result;
+use crate::store::heard::OLD;
 use crate::store::settle::NewNote;
+use crate::words::heard;
 
 /// A hindrance is told once it has lasted so long: what is mended at once needs no mail.
 const PATIENCE: Duration = Duration::days(1);
+
+const KIND: &str = "note_probe_hindered";
 
 /// Whether a hindrance since then is to be told.
 pub fn lasts(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
@@ -31,7 +37,6 @@ pub async fn notes(
     let Some(token) = tx.token_of(token).await? else {
         return Ok(Vec::new());
     };
-    let kind = "note_probe_hindered";
     // What befalls many tokens at once is one note to each contact.
     let cause = format!("hindrance:{}", desk.calendar.date(since));
     let (name, id) = (name_of(&token), &token.id);
@@ -47,10 +52,7 @@ pub async fn notes(
             "Since {en} jetond has not been able to ask API Entreprise about the token “{name}”: {why_en}.",
             "Depuis le {fr}, jetond ne peut plus interroger API Entreprise sur le jeton « {name} » : {why_fr}."
         ),
-        text!(
-            "Its reminders leave as before. But if it is withdrawn, or refused for another reason, nobody will be told. Other tokens may be concerned: `jetond status` names them.",
-            "Ses rappels partent comme avant. Mais s’il est révoqué, ou refusé pour une autre raison, personne n’en sera prévenu. D’autres jetons sont peut-être concernés : `jetond status` les nomme."
-        ),
+        unwatched(),
         text!(
             "`jetond check` says of each `secret` whether it can be used. Once that is mended, the daemon asks again by itself. To ask no more about this token, take `secret` out of the entry `{id}` in the configuration.",
             "`jetond check` dit de chaque `secret` s’il est utilisable. Une fois corrigé, le service interroge de nouveau de lui-même. Pour ne plus interroger l’API sur ce jeton, retirer `secret` de l’entrée `{id}` dans la configuration."
@@ -59,7 +61,67 @@ pub async fn notes(
     Ok(to_contact(
         desk,
         &token,
-        draft(kind, cause, subject, body),
+        draft(KIND, cause, subject, body),
         now,
     ))
+}
+
+/// The note about a token that is asked about in vain since then, with what was heard last. Queued
+/// again it stays one.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn in_vain(
+    tx: &mut Tx,
+    desk: &Desk,
+    token: i64,
+    (since, reading): (DateTime<Utc>, &Reading),
+    now: DateTime<Utc>,
+) -> Result<Vec<NewNote>> {
+    let Some(token) = tx.token_of(token).await? else {
+        return Ok(Vec::new());
+    };
+    // One outage is one note to each contact, though not every token is asked about on its first
+    // day. One that begins later is none that was told within that time.
+    let about = "in-vain:";
+    let on = desk.calendar.date(since);
+    let told = tx.noted_last(KIND, about).await?;
+    let told = told.first().and_then(|noted| {
+        let began: NaiveDate = noted.cause.strip_prefix(about)?.parse().ok()?;
+        ((on - began).abs() < OLD).then_some(began)
+    });
+    let cause = format!("{about}{}", told.unwrap_or(on));
+    let name = name_of(&token);
+    let Text { en, fr } = day(desk, since);
+    let subject = text!(
+        "API Entreprise says nothing: token “{name}”",
+        "API Entreprise n’en dit plus rien : jeton « {name} »"
+    );
+    let said = heard::reading(reading);
+    let (said_en, said_fr) = (said.en, said.fr);
+    let body = vec![
+        text!(
+            "Since {en} jetond has asked API Entreprise about the token “{name}” and learnt nothing of it. The last try: {said_en}.",
+            "Depuis le {fr}, jetond interroge API Entreprise sur le jeton « {name} » sans rien en apprendre. Dernier essai : {said_fr}."
+        ),
+        unwatched(),
+        text!(
+            "`jetond check --online` says whether API Entreprise can be reached from this machine. Often a firewall is closed, a proxy answers in its place, or `allow_private` or `ca_file` in `[probe]` are not right any more. Once that is mended, the daemon asks again by itself.",
+            "`jetond check --online` dit si API Entreprise est joignable depuis cette machine. Souvent, un pare-feu est fermé, un mandataire répond à sa place, ou `allow_private` ou `ca_file` de `[probe]` ne conviennent plus. Une fois corrigé, le service interroge de nouveau de lui-même."
+        ),
+    ];
+    Ok(to_contact(
+        desk,
+        &token,
+        draft(KIND, cause, subject, body),
+        now,
+    ))
+}
+
+/// What it means for the people of a token.
+fn unwatched() -> Text {
+    text!(
+        "Its reminders leave as before. But if it is withdrawn, or refused for another reason, nobody will be told. Other tokens may be concerned: `jetond status` names them.",
+        "Ses rappels partent comme avant. Mais s’il est révoqué, ou refusé pour une autre raison, personne n’en sera prévenu. D’autres jetons sont peut-être concernés : `jetond status` les nomme."
+    )
 }

@@ -298,6 +298,14 @@ impl List<'_> {
                     "API Entreprise ne peut pas être interrogée à son sujet : voir pourquoi"
                 );
                 items.push(self.heard(h, "warn", &said, ""));
+            } else if let Some(at) = h.probed.unheard_since(self.now) {
+                let on = when::day(at, self.calendar);
+                let said = text!(
+                    "API Entreprise is asked in vain: {{}}",
+                    "API Entreprise est interrogée en vain : {{}}"
+                );
+                let said = said.with(&words::heard::learnt_nothing(&on));
+                items.push(self.heard(h, "warn", &said, ""));
             }
         }
         items.truncate(2 * NAMED);
