@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::outbox::writable;
-use crate::cli::{Context, Exit, Failure, lookup, when};
+use crate::cli::{Context, Exit, Failure, lookup};
 use crate::config::Config;
 use crate::domain::calendar::Calendar;
 use crate::domain::language::{Text, text};
@@ -17,6 +17,7 @@ use crate::domain::verdict::Bearing;
 use crate::probe::{Asker, Heard, Told};
 use crate::store::Store;
 use crate::words::heard as said;
+use crate::words::when::soon;
 use crate::{app, clock};
 
 #[derive(Debug, clap::Args)]
@@ -123,7 +124,7 @@ fn refusal(id: &str, told: Told, calendar: &Calendar) -> Failure {
     match told {
         Told::NoSecret => no_secret(Some(id)),
         Told::Rests(until) => {
-            let at = when::minute(until, calendar);
+            let at = soon(until, calendar, clock::now());
             Failure::new(
                 Exit::Refused,
                 "service_rests",
@@ -224,9 +225,12 @@ fn print(
     }
     let more = [
         suspicion(heard),
+        reading
+            .volume
+            .map(|volume| said::volume(volume, calendar, heard.at)),
         said::incident(&heard.service, calendar),
         heard.service.not_before.map(|until| {
-            let until = when::minute(until, calendar);
+            let until = soon(until, calendar, heard.at);
             text!(
                 "nothing more is asked before {until}",
                 "plus rien n’est demandé avant le {until}"
@@ -250,6 +254,12 @@ fn suspicion(heard: &Heard) -> Option<Text> {
         return Some(text!(
             "it does not count: the token’s record was changed within the last hour, and the API may still say what it knew before; ask again in an hour",
             "elle ne compte pas : la fiche du jeton a changé il y a moins d’une heure, et l’API répond peut-être encore selon ce qu’elle savait avant ; redemander dans une heure"
+        ));
+    }
+    if known.belief.is_some_and(|b| b.verdict == verdict) && known.suspicion.is_none() {
+        return Some(text!(
+            "two answers agree: it is believed dead",
+            "deux réponses concordent : sa mort est tenue pour vraie"
         ));
     }
     known.suspicion.is_some().then(|| {

@@ -1,7 +1,7 @@
 //! Instants in writing: for people the local date, with the minute where it matters; for programs
 //! RFC 3339.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::domain::calendar::Calendar;
 
@@ -16,6 +16,17 @@ pub(crate) fn minute(at: DateTime<Utc>, calendar: &Calendar) -> String {
     at.with_timezone(&calendar.tz)
         .format("%Y-%m-%d %H:%M")
         .to_string()
+}
+
+/// A local date and time for people, to the second where that is near: a pause may be half a
+/// minute.
+pub(crate) fn soon(at: DateTime<Utc>, calendar: &Calendar, now: DateTime<Utc>) -> String {
+    let form = if at - now < TimeDelta::hours(1) {
+        "%Y-%m-%d %H:%M:%S"
+    } else {
+        "%Y-%m-%d %H:%M"
+    };
+    at.with_timezone(&calendar.tz).format(form).to_string()
 }
 
 /// A local date for people.

@@ -110,4 +110,13 @@ async fn what_the_api_says_is_printed_with_an_exit_code_of_its_own() {
     let (exit, word, said) = told(&program, &["probe", "m"]);
     assert_eq!((exit, word.as_str()), (5, Some("service_rests")), "{said}");
     assert_eq!(server.asked("/privileges"), 5);
+    // Once, and to the second: a pause may be half a minute.
+    let all = program
+        .command(&["--lang", "en", "probe"])
+        .output()
+        .unwrap();
+    let words = String::from_utf8(all.stderr).unwrap();
+    assert_eq!(words.matches("is not asked before").count(), 1, "{words}");
+    let (_, at) = words.split_once("is not asked before ").unwrap();
+    assert_eq!(at.split(':').nth(2).map(str::len), Some(2), "{words}");
 }
