@@ -60,8 +60,6 @@ pub enum Consequence {
     DeadEarly(Verdict),
     /// It is past its end, as its date says.
     ExpiryProven,
-    /// It works again.
-    Healed(Verdict),
     /// Rights that it has now and had not, and rights that it had and has not.
     Scopes {
         /// Gained.
@@ -146,9 +144,6 @@ pub fn follow(
         Bearing::Lives => {
             next.suspicion = None;
             next.belief = Some(believe(known.belief, verdict, now));
-            if let Some(dead) = believed.filter(|v| v.bearing() == Bearing::Dead) {
-                follows.push(Consequence::Healed(dead));
-            }
             if verdict == Verdict::AddressNotAllowed && believed != Some(verdict) {
                 follows.push(Consequence::AddressNotAllowed);
             }

@@ -16,13 +16,13 @@ use crate::domain::language::text;
 use crate::health::Ill;
 use crate::store::Tx;
 use crate::store::error::Result;
-use crate::store::heard::Heard;
+use crate::store::heard::{Heard, death_cause};
 use crate::store::posts::{self, ALARM};
 
 /// The word of an alarm that a token is refused.
 const REFUSED: &str = "refused";
 
-/// An older death is no news to a channel that is added later.
+/// What was told before is no news to a channel that is added later.
 const NEWS: Duration = Duration::days(7);
 
 /// An alarm as the store keeps it: its words as those of a note, and the illness's word.
@@ -102,14 +102,17 @@ impl Herald {
         Ok(made)
     }
 
-    /// The tokens that the API refuses before their date, each with the key of its alarm.
+    /// The refused tokens of whose death mails were made lately, each with the key that both
+    /// share: what is no death to people is none to a channel.
     async fn deaths(&self, now: DateTime<Utc>) -> Result<Vec<(Heard, String)>> {
+        let told = self.store.deaths_told_since(now - NEWS).await?;
+        if told.is_empty() {
+            return Ok(Vec::new());
+        }
         let heard = self.store.heard().await?.into_iter();
         let deaths = heard.filter_map(|h| {
-            let death = h.probed.death()?;
-            let is_news = death.since <= h.expires && now - death.since < NEWS;
-            let cause = format!("refused:{}:{}", h.probed.id, death.since.timestamp());
-            is_news.then_some((h, cause))
+            let cause = death_cause(&h.probed.id, h.probed.death()?.since);
+            told.contains(&cause).then_some((h, cause))
         });
         Ok(deaths.collect())
     }

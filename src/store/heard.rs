@@ -3,15 +3,16 @@
 //! A death is known by the instant of its first answer: the notes about it have it in their
 //! cause, so that the same death is told once, and its end to those who were told of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use crate::domain::probing::{Belief, outlives};
 use crate::domain::verdict::{Bearing, Case, Verdict};
 use crate::store::error::Result;
-use crate::store::outbox::count;
+use crate::store::outbox::{NOTE_DEAD, NOTE_HEALED, count};
 use crate::store::plan::json;
 use crate::store::probe::Probed;
 use crate::store::{Store, Tx, instant, seconds};
@@ -29,6 +30,43 @@ pub struct Noted {
     /// Its words, as a row; `None`: retention has taken them.
     pub words: Option<String>,
 }
+
+/// What the notes and posts about a death that began then have as their cause.
+pub fn death_cause(id: &str, since: DateTime<Utc>) -> String {
+    format!("{}{}", deaths(id), since.timestamp())
+}
+
+/// What the causes of a token's deaths begin with.
+fn deaths(id: &str) -> String {
+    format!("death:{id}:")
+}
+
+/// That a cause is `prefix` (`$2`) and an instant: an id may go on where another one ends.
+macro_rules! of_cause {
+    () => {
+        "cause >= $2 AND cause < $2 || char(1114111) AND substr(cause, length($2) + 1) NOT GLOB '*[^0-9]*'"
+    };
+}
+
+/// Nobody has read it, and nobody has to.
+const CANCEL_UNREAD: &str = concat!(
+    "UPDATE mail SET state = 'cancelled', next_at = NULL, settled_at = $3 \
+     WHERE kind <> 'reminder' AND kind IN ($1, 'post_alarm') AND ",
+    of_cause!(),
+    " AND state IN ('queued', 'deferred', 'held') AND doubts = 0"
+);
+
+/// Whom the last death that left has reached, where its end was told to nobody.
+const UNHEALED: &str = concat!(
+    "WITH dead AS MATERIALIZED ( \
+       SELECT cause, address, recipient, note FROM mail WHERE kind <> 'reminder' AND kind = $1 AND ",
+    of_cause!(),
+    " AND (counted_at IS NOT NULL OR state = 'claimed')) \
+     SELECT cause, address, note FROM dead WHERE cause = (SELECT max(cause) FROM dead) \
+       AND recipient NOT LIKE '%@forgotten.invalid' AND NOT EXISTS ( \
+         SELECT 1 FROM mail m WHERE m.kind <> 'reminder' AND m.kind = $3 AND m.cause = dead.cause) \
+     ORDER BY recipient"
+);
 
 impl Probed {
     /// The death that is believed of it, if any is.
@@ -73,7 +111,31 @@ pub struct Heard {
     pub probed: Probed,
 }
 
+impl Heard {
+    /// The death that is believed of it. One that its own date has ended counts as expired, and
+    /// not as refused.
+    pub fn refused(&self, now: DateTime<Utc>) -> Option<Belief> {
+        let is_early = |death: &Belief| death.verdict != Verdict::Expired || now <= self.expires;
+        self.probed.death().filter(is_early)
+    }
+}
+
 impl Store {
+    /// The causes of the deaths of which notes were made since.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn deaths_told_since(&self, since: DateTime<Utc>) -> Result<HashSet<String>> {
+        let causes: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT cause FROM mail WHERE kind <> 'reminder' AND kind = $1 AND created_at > $2",
+        )
+        .bind(NOTE_DEAD)
+        .bind(seconds(since))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(causes.into_iter().collect())
+    }
+
     /// What is on record of the answers about watched tokens, by their ids.
     ///
     /// # Errors
@@ -160,29 +222,59 @@ impl Tx {
         Ok((refused >= 2 && refused == all).then(|| count(refused)))
     }
 
-    /// The notes of a kind whose cause is the last one of those that begin with `prefix`, in the
-    /// order of their texts.
+    /// The notes of a kind whose cause is the last one of those that are `prefix` and an instant,
+    /// in the order of their texts.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn noted_last(&mut self, kind: &str, prefix: &str) -> Result<Vec<Noted>> {
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "SELECT cause, address, note FROM mail WHERE kind <> 'reminder' AND kind = $1 AND cause = ( \
-               SELECT max(cause) FROM mail WHERE kind <> 'reminder' AND kind = $1 AND cause >= $2 \
-                 AND cause < $2 || char(1114111)) ORDER BY recipient",
-        )
+               SELECT max(cause) FROM mail WHERE kind <> 'reminder' AND kind = $1 AND ",
+            of_cause!(),
+            ") ORDER BY recipient"
+        ))
         .bind(kind)
         .bind(prefix)
         .fetch_all(&mut *self.inner)
         .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Noted {
-                    cause: r.try_get(0)?,
-                    address: r.try_get(1)?,
-                    words: r.try_get(2)?,
-                })
-            })
-            .collect()
+        rows.iter().map(noted).collect()
     }
+
+    /// Ends what is told of a token's deaths: what has not left is cancelled. Answers the notes
+    /// whose readers are to be told that it works again; none, once they were.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn end_death(&mut self, token: i64, now: DateTime<Utc>) -> Result<Vec<Noted>> {
+        let id: Option<String> = sqlx::query_scalar("SELECT id FROM token WHERE no = $1")
+            .bind(token)
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        let Some(id) = id else {
+            return Ok(Vec::new());
+        };
+        let prefix = deaths(&id);
+        sqlx::query(CANCEL_UNREAD)
+            .bind(NOTE_DEAD)
+            .bind(&prefix)
+            .bind(seconds(now))
+            .execute(&mut *self.inner)
+            .await?;
+        let rows = sqlx::query(UNHEALED)
+            .bind(NOTE_DEAD)
+            .bind(&prefix)
+            .bind(NOTE_HEALED)
+            .fetch_all(&mut *self.inner)
+            .await?;
+        rows.iter().map(noted).collect()
+    }
+}
+
+fn noted(r: &SqliteRow) -> Result<Noted> {
+    Ok(Noted {
+        cause: r.try_get(0)?,
+        address: r.try_get(1)?,
+        words: r.try_get(2)?,
+    })
 }

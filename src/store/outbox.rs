@@ -19,6 +19,9 @@ use crate::store::{Store, Tx, instant, quiet, seconds};
 /// The kind of the notes that API Entreprise refuses a token.
 pub const NOTE_DEAD: &str = "note_probe_dead";
 
+/// … and of those that it accepts it again, under the same causes.
+pub const NOTE_HEALED: &str = "note_probe_healed";
+
 /// The state of a mail (`docs/rules.md`, *A mail's life*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MailState {

@@ -3,7 +3,8 @@
 //!
 //! Each is told once: a death by its first answer, a prolongation by its period. Answers that come
 //! and go, of an address or a right, are told again after a month at the soonest. A death leaves on any
-//! day, within the hours of the window. Faults of the service make no note.
+//! day, within the hours of the window; its end is told to those whom it had reached. Faults of the
+//! service make no note.
 
 mod dead;
 pub mod hindered;
@@ -22,8 +23,8 @@ use crate::domain::verdict::Reading;
 use crate::domain::verdict::words::SUPPORT;
 use crate::store::Tx;
 use crate::store::error::Result;
-use crate::store::heard::Noted;
-use crate::store::outbox::{NOTE_DEAD, Person};
+use crate::store::heard::{Noted, death_cause};
+use crate::store::outbox::{NOTE_DEAD, NOTE_HEALED, Person};
 use crate::store::record::Token;
 use crate::store::settle::NewNote;
 
@@ -47,7 +48,13 @@ pub async fn notes(
     reading: &Reading,
     now: DateTime<Utc>,
 ) -> Result<Vec<NewNote>> {
-    if consequences.is_empty() {
+    // Whatever is believed: a change of the record voids a belief, and no promise.
+    let healed = if reading.case.verdict().proves_life() {
+        tx.end_death(token, now).await?
+    } else {
+        Vec::new()
+    };
+    if consequences.is_empty() && healed.is_empty() {
         return Ok(Vec::new());
     }
     let Some(record) = tx.token_of(token).await? else {
@@ -60,7 +67,7 @@ pub async fn notes(
     };
     let id = &record.id;
     let period = format!("period:{id}:{}", record.period_no);
-    let mut notes = Vec::new();
+    let mut notes: Vec<NewNote> = healed.into_iter().filter_map(|n| told.healed(n)).collect();
     for consequence in consequences {
         match consequence {
             Consequence::Prolonged => {
@@ -76,8 +83,7 @@ pub async fn notes(
                 let people = tx.people_of(token).await?;
                 let others = tx.others_refused(token, now).await?;
                 let (subject, body) = told.dead(death, reading, (since, others), &people);
-                let cause = format!("{}{}", deaths(id), since.timestamp());
-                let draft = draft(NOTE_DEAD, cause, subject, body);
+                let draft = draft(NOTE_DEAD, death_cause(id, since), subject, body);
                 let mut of_death = to_everybody(desk, &record, &people, draft, now);
                 for note in &mut of_death {
                     note.next_at = desk.calendar.next_urgent(now);
@@ -93,11 +99,6 @@ pub async fn notes(
                 let draft = draft("note_probe_expired", period.clone(), subject, body);
                 notes.extend(to_contact(desk, &record, draft, now));
             }
-            Consequence::Healed(_) => {
-                for noted in tx.noted_last(NOTE_DEAD, &deaths(id)).await? {
-                    notes.extend(told.healed(noted));
-                }
-            }
             Consequence::Scopes { gained, lost } => {
                 let (subject, body) = told.scopes(gained, lost);
                 let which = tag(&format!("{gained:?}{lost:?}"));
@@ -112,11 +113,6 @@ pub async fn notes(
         }
     }
     Ok(notes)
-}
-
-/// What the causes of the notes about a token's deaths begin with.
-fn deaths(id: &str) -> String {
-    format!("death:{id}:")
 }
 
 /// The instant that ends a cause.
@@ -266,7 +262,7 @@ impl Told<'_> {
                 "Il n’y a rien à faire ici. API Entreprise garde en mémoire ce qu’elle sait d’un jeton pendant une heure : un service qui échoue encore peut avoir besoin de ce délai."
             ),
         ];
-        let draft = draft("note_probe_healed", noted.cause, subject, body);
+        let draft = draft(NOTE_HEALED, noted.cause, subject, body);
         Some(self.desk.note_in(lang, &to, draft, self.now))
     }
 

@@ -95,6 +95,41 @@ async fn a_death_is_an_alarm_on_channels() {
     assert_eq!(alarms(&town).await, 0);
 }
 
+/// A town whose channel takes alarms, at a moment.
+async fn town_with_room(now: &str) -> (Town, ChannelServer) {
+    let hook = ChannelServer::start();
+    let text = config(9, "fr") + &channel("dsi", "webhook", &hook, "");
+    (Town::start(&text, at(now)).await, hook)
+}
+
+/// The record ends the day with its last second, the token at its own hour: the first answer of a
+/// death comes before the one, and the second after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expiry_on_its_day_is_no_alarm() {
+    let (mut town, _hook) = town_with_room("2027-03-15T22:30:00Z").await;
+    let expired = reading(Case::Expired, 401, &["00103"]);
+    hear_twice(&mut town, "marches", &expired).await;
+    let belief = town.store().probed("marches").await.unwrap().unwrap();
+    assert!(belief.death().is_some());
+    let alarms = town.rig().herald.alarm(&[], town.now).await.unwrap();
+    assert_eq!((told(&town).await, alarms), (Vec::new(), 0));
+}
+
+/// Between the two answers the service failed for longer than news are news.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_that_is_confirmed_late_is_an_alarm_too() {
+    let (mut town, _hook) = town_with_room("2026-06-01T08:00:00Z").await;
+    hear(&town, "marches", &blacklisted()).await;
+    for _ in 0..8 {
+        town.now += Duration::days(1);
+        hear(&town, "marches", &reading(Case::Unavailable, 503, &[])).await;
+    }
+    town.now += Duration::days(1);
+    hear(&town, "marches", &blacklisted()).await;
+    let alarms = town.rig().herald.alarm(&[], town.now).await.unwrap();
+    assert_eq!(alarms, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_every_token_is_refused_at_once_the_note_speaks_of_the_api() {
     for (others, is_common) in [

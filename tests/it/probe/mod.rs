@@ -10,6 +10,7 @@ mod circuit;
 mod daemon;
 mod demonstration;
 mod explain_code;
+mod healed;
 mod leaks;
 pub(crate) mod notes;
 mod program;

@@ -170,6 +170,7 @@ async fn a_token_that_is_withdrawn_is_told_to_everybody_once_and_its_return_to_t
     // Another death is another alarm.
     town.now += Duration::days(1);
     hear_twice(&mut town, "marches", &blacklisted()).await;
+    town.rig().deliver(town.now).await.unwrap();
     town.now += Duration::days(1);
     hear(&town, "marches", &alive(&[])).await;
     assert_eq!(told(&town).await.len(), 12);
