@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use crate::delivery::compose::letter::{Envelope, Heard, Letter, Note, Reminder, TokenPart};
 use crate::delivery::notes::Words;
@@ -269,15 +269,21 @@ impl Desk {
     }
 }
 
-/// What the API said of a token whose date has passed, in this period.
+/// What was heard to work so long ago may have ended since.
+const LATELY: Duration = Duration::days(3);
+
+/// What the API said of a token after its date has passed, in this period: a refusal before it is
+/// no proof of an expiry.
 fn heard(c: &Carried, now: DateTime<Utc>) -> Option<Heard> {
     let (verdict, at) = c.heard?;
     if now <= c.expires {
         return None;
     }
     match verdict.bearing() {
-        Bearing::Dead => Some(Heard::Refused(at)),
-        Bearing::Lives => outlives(at, c.expires).then_some(Heard::Works(at)),
+        Bearing::Dead => (at > c.expires).then_some(Heard::Refused(at)),
+        Bearing::Lives => {
+            (outlives(at, c.expires) && now - at < LATELY).then_some(Heard::Works(at))
+        }
         Bearing::Nothing => None,
     }
 }

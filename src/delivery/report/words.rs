@@ -13,7 +13,7 @@ use crate::delivery::news::day;
 use crate::delivery::notes::Draft;
 use crate::domain::language::{Lang, Text, text};
 use crate::domain::probing::Belief;
-use crate::domain::verdict::{Bearing, Verdict};
+use crate::domain::verdict::Bearing;
 use crate::store::heard::Heard;
 use crate::store::outbox::MailState;
 use crate::store::telling::{Lost, Standing, Waiting};
@@ -212,16 +212,10 @@ fn troubles(facts: &Facts, beyond: &Beyond) -> Option<Text> {
     };
     let missing = u32::try_from(beyond.uncovered).unwrap_or(u32::MAX);
     let Standing { expired, soon, .. } = facts.standing;
-    // One that its own date has ended counts as expired.
-    let refused = facts.heard.iter().filter(|h| {
-        h.probed
-            .death()
-            .is_some_and(|death| death.verdict != Verdict::Expired || death.since <= h.expires)
-    });
+    let heard = facts.heard.iter();
+    let refused = heard.clone().filter(|h| h.refused(facts.at).is_some());
     let refused = u32::try_from(refused.count()).unwrap_or(u32::MAX);
-    let unchecked = facts
-        .heard
-        .iter()
+    let unchecked = heard
         .filter(|h| h.probed.hindrance.is_some() || h.probed.unheard_since(facts.at).is_some());
     let unchecked = u32::try_from(unchecked.count()).unwrap_or(u32::MAX);
     let said = [

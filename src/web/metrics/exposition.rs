@@ -249,16 +249,17 @@ impl Measured {
             "Until when nothing is asked of API Entreprise: it asked for that, or does not answer",
             service.not_before.filter(|at| *at > self.now),
         )?;
-        let count = |of: fn(&Heard) -> bool| number(heard.iter().filter(|h| of(h)).count());
+        let refused = heard.iter().filter(|h| h.refused(self.now).is_some());
+        let hindered = heard.iter().filter(|h| h.probed.hindrance.is_some());
         families.one(
             "jetond_tokens_refused",
-            "Watched tokens that API Entreprise refuses, by two agreeing answers",
-            count(|h| h.probed.death().is_some()),
+            "Watched tokens that API Entreprise refuses, by two agreeing answers; not those that their date has ended",
+            number(refused.count()),
         )?;
         families.one(
             "jetond_tokens_unaskable",
             "Watched tokens whose secret cannot be used",
-            count(|h| h.probed.hindrance.is_some()),
+            number(hindered.count()),
         )?;
         let unheard = heard.iter().filter(|h| h.probed.hindrance.is_none());
         let unheard = unheard.filter(|h| h.probed.unheard_since(self.now).is_some());

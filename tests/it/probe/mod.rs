@@ -9,6 +9,7 @@ mod check;
 mod circuit;
 mod daemon;
 mod demonstration;
+mod ends;
 mod explain_code;
 mod healed;
 mod leaks;

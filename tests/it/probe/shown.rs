@@ -20,10 +20,10 @@ use crate::support::http_client::talk;
 use crate::support::smtp_server::{Script, SmtpServer};
 use crate::web::Server;
 
-const PRESENT: fn() -> DateTime<Utc> = || at("2026-11-23T08:40:00Z");
+pub(super) const PRESENT: fn() -> DateTime<Utc> = || at("2026-11-23T08:40:00Z");
 
 /// Nothing is due after the date, so that nothing is owed.
-const QUIET: &str = "[schedule]\nafter_expiry = []\nthen_every = 0\n";
+pub(super) const QUIET: &str = "[schedule]\nafter_expiry = []\nthen_every = 0\n";
 
 /// Four tokens: one dead before its date, one that outlives it, one that works, one whose secret
 /// cannot be used; and an incident.
@@ -97,7 +97,7 @@ fn said(town: &Town, lang: &str, args: &[&str]) -> String {
     said.replace(town.dir().to_str().unwrap(), "DIR")
 }
 
-async fn server(town: &Town) -> Server {
+pub(super) async fn server(town: &Town) -> Server {
     let site = Site {
         door: Door {
             is_at_home: true,
@@ -108,7 +108,7 @@ async fn server(town: &Town) -> Server {
     Server::on(site, Limits::default(), Router::new()).await
 }
 
-async fn get(server: &Server, path: &str) -> String {
+pub(super) async fn get(server: &Server, path: &str) -> String {
     let asked = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let reply = talk(server.at, asked).await.unwrap();
     assert_eq!(reply.status, 200, "{path}: {reply:?}");

@@ -10,7 +10,6 @@ use crate::domain::calendar::Calendar;
 use crate::domain::language::{Lang, Text, counted, text};
 use crate::domain::lifecycle::Silence;
 use crate::domain::timekeeping::Hold;
-use crate::domain::verdict::Verdict;
 use crate::health::{Checkup, Ill};
 use crate::store::board::home::Spoken;
 use crate::store::heard::Heard;
@@ -238,9 +237,7 @@ impl List<'_> {
     fn refused(&self) -> Vec<Item> {
         let heard = self.picture.heard.iter();
         heard
-            .filter_map(|h| Some((h, h.probed.death()?)))
-            // One that its own date has ended is told of by its date.
-            .filter(|(h, death)| death.verdict != Verdict::Expired || self.now <= h.expires)
+            .filter_map(|h| Some((h, h.refused(self.now)?)))
             .take(NAMED)
             .map(|(h, death)| {
                 let since = when::minute(death.since, self.calendar);
