@@ -160,6 +160,7 @@ impl Asker {
             }
             match self.ask(token, now).await? {
                 Told::Heard(heard) => {
+                    self.store.forget_hindrance(token.no).await?;
                     asked.calls += 1;
                     asked.pings += u32::from(heard.pinged);
                     rests = heard.service.not_before;
@@ -304,7 +305,13 @@ impl Asker {
         let lasting = known
             .map(|(_, since)| since)
             .filter(|at| hindered::lasts(*at, now));
-        if !is_news && lasting.is_none() {
+        let notes = match lasting {
+            Some(since) => {
+                hindered::notes(&self.store, &self.desk, token.no, (since, why), now).await?
+            }
+            None => Vec::new(),
+        };
+        if !is_news && notes.is_empty() {
             return Ok(());
         }
         let mut tx = self.store.begin().await?;
@@ -312,8 +319,7 @@ impl Asker {
             tracing::warn!(token = %token.id, why = %why.en, "cannot be asked about");
             tx.put_hindrance(token.no, words, now).await?;
         }
-        if let Some(since) = lasting {
-            let notes = hindered::notes(&mut tx, &self.desk, token.no, (since, why), now).await?;
+        if !notes.is_empty() {
             tx.settle(&[], &notes, now).await?;
         }
         tx.commit().await

@@ -148,7 +148,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let done = sqlx::query(
             "INSERT INTO probe (token, asked_at) VALUES ($1, $3) \
-             ON CONFLICT (token) DO UPDATE SET asked_at = $3, hindrance = NULL WHERE probe.asked_at IS $2",
+             ON CONFLICT (token) DO UPDATE SET asked_at = $3 WHERE probe.asked_at IS $2",
         )
         .bind(token)
         .bind(before.map(seconds))
@@ -157,6 +157,20 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Forgets why the daemon could not ask about a token: it could. A person's call says nothing
+    /// of that, who may read what the daemon may not.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn forget_hindrance(&self, token: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE probe SET hindrance = NULL WHERE token = $1 AND hindrance IS NOT NULL")
+            .bind(token)
+            .execute(&mut *tx.inner)
+            .await?;
+        tx.commit().await
     }
 
     /// Whether something is on record of tokens besides these.
@@ -222,11 +236,12 @@ impl Tx {
     ) -> Result<Option<DateTime<Utc>>> {
         let belief = known.belief;
         let volume = known.volume;
-        let says_something = reading.case.verdict().bearing() != Bearing::Nothing;
+        let verdict = reading.case.verdict();
+        let says_something = verdict.proves_life() || verdict.bearing() == Bearing::Dead;
         let in_vain: Option<Option<i64>> = sqlx::query_scalar(
             "UPDATE probe SET answered_at = $2, answer_case = $3, status = $4, codes = $5, said = $6, \
                verdict = $7, verdict_since = $8, verdict_at = $9, suspected = $10, suspected_at = $11, scopes = $12, \
-               volume_limit = $13, volume_remaining = $14, volume_resets = $15, of_record = $16, hindrance = NULL, \
+               volume_limit = $13, volume_remaining = $14, volume_resets = $15, of_record = $16, \
                in_vain_since = CASE WHEN NOT $17 THEN coalesce(in_vain_since, $2) END WHERE token = $1 \
              RETURNING in_vain_since",
         )

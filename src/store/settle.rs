@@ -146,6 +146,22 @@ impl Store {
         tx.settle(settled, notes, now).await?;
         tx.commit().await
     }
+
+    /// Whether a note was queued before, under its key.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn has_note(&self, note: &NewNote) -> Result<bool> {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM mail WHERE kind <> 'reminder' AND kind = $1 AND cause = $2 AND recipient = $3)",
+        )
+        .bind(note.kind)
+        .bind(&note.cause)
+        .bind(&note.recipient)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(found == 1)
+    }
 }
 
 impl Tx {

@@ -2,7 +2,10 @@
 //! goes seldom, and what befalls every token at once in other words.
 
 use chrono::Duration;
+use jetond::config::SecretSource;
 use jetond::domain::verdict::Case;
+use jetond::probe::Told;
+use jetond::store::Store;
 use jetond::store::posts::WantedPosts;
 
 use super::notes::{
@@ -233,4 +236,57 @@ async fn what_is_asked_about_in_vain_is_told_once_after_a_week() {
         asking.until_called(2).await;
         assert_eq!(asking.probed("m").await.in_vain_since, None);
     }
+}
+
+/// What was told once makes no transaction a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_of_a_hindrance_is_not_written_again() {
+    let mut asking = Asking::start(&["m"], "2027-12-01", "2026-11-16T09:00:00+01:00").await;
+    asking.give("m", "nothing of the kind");
+    asking.probe.hour = 9;
+    asking.town.now += Duration::days(3) + Duration::hours(1);
+    for _ in 0..2 {
+        asking.step().await;
+        asking.town.now += Duration::days(1);
+    }
+    asking.step().await;
+    assert_eq!(asking.town.notes().await.len(), 1);
+    // Another program writes: who wants to write too waits for it.
+    let other = Store::open_existing(&asking.town.config().store);
+    let other = other.await.unwrap();
+    let tx = other.begin().await.unwrap();
+    asking.town.now += Duration::minutes(1);
+    let step = asking.step();
+    let done = tokio::time::timeout(std::time::Duration::from_secs(2), step).await;
+    assert!(done.is_ok(), "it waits to write");
+    tx.rollback().await.unwrap();
+    other.close().await;
+}
+
+/// What a person may read, the daemon may not: that is for the daemon to say.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_asks_hides_no_secret_that_the_daemon_cannot_read() {
+    let mut asking = Asking::start(&["m"], "2027-12-01", "2026-11-16T09:00:00+01:00").await;
+    let of_person = asking.probe.clone();
+    asking.probe.secrets[0].1 = SecretSource::File(asking.town.dir().join("absent.jwt"));
+    asking.probe.hour = 9;
+    asking.town.now += Duration::hours(2);
+    asking.step().await;
+    let before = asking.probed("m").await;
+    assert!(before.hindrance.is_some());
+    asking.town.now += Duration::hours(1);
+    let person = asking.asker_of(of_person.clone());
+    let told = person.ask_now("m", asking.town.now).await.unwrap();
+    assert!(matches!(told, Told::Heard(_)), "{told:?}");
+    let after = asking.probed("m").await;
+    assert_eq!(after.hindrance, before.hindrance);
+    assert_eq!(after.hindered_at, before.hindered_at);
+    // The day of patience goes on from its beginning, and ends with what the daemon reads.
+    asking.town.now += Duration::days(1);
+    asking.step().await;
+    assert_eq!(asking.town.notes().await.len(), 1);
+    asking.probe = of_person;
+    asking.probe.hour = 9;
+    asking.step().await;
+    assert_eq!(asking.probed("m").await.hindrance, None);
 }

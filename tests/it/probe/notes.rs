@@ -302,11 +302,11 @@ async fn the_note_of_a_token_that_cannot_be_asked_about() {
             fr: why.fr.replace(town.dir().to_str().unwrap(), "DIR"),
         };
         let since = town.now - Duration::days(1);
-        let mut tx = town.store().begin().await.unwrap();
-        let notes = news::probe::hindered::notes(&mut tx, &desk, token.no, (since, &why), town.now);
+        let about = (since, &why);
+        let notes = news::probe::hindered::notes(town.store(), &desk, token.no, about, town.now);
         let notes = notes.await.unwrap();
-        tx.settle(&[], &notes, town.now).await.unwrap();
-        tx.commit().await.unwrap();
+        let queued = town.store().settle(&[], &notes, town.now);
+        queued.await.unwrap();
     })
     .await;
 }

@@ -7,10 +7,10 @@ use crate::delivery::desk::Desk;
 use crate::delivery::news::{day, draft, name_of, to_contact};
 use crate::domain::language::{Text, text};
 use crate::domain::verdict::Reading;
-use crate::store::Tx;
 use crate::store::error::Result;
 use crate::store::heard::OLD;
 use crate::store::settle::NewNote;
+use crate::store::{Store, Tx};
 use crate::words::heard;
 
 /// A hindrance is told once it has lasted so long: what is mended at once needs no mail.
@@ -18,23 +18,26 @@ const PATIENCE: Duration = Duration::days(1);
 
 const KIND: &str = "note_probe_hindered";
 
+/// How the day of an outage stands in a cause.
+const DAY: &str = "%Y%m%d";
+
 /// Whether a hindrance since then is to be told.
 pub fn lasts(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now - since >= PATIENCE
 }
 
-/// The note about a hindrance, with why, in both languages. Queued again it stays one.
+/// The note about a hindrance, with why, in both languages; none, once it was queued.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn notes(
-    tx: &mut Tx,
+    store: &Store,
     desk: &Desk,
     token: i64,
     (since, why): (DateTime<Utc>, &Text),
     now: DateTime<Utc>,
 ) -> Result<Vec<NewNote>> {
-    let Some(token) = tx.token_of(token).await? else {
+    let Some(token) = store.token_of(token).await? else {
         return Ok(Vec::new());
     };
     // What befalls many tokens at once is one note to each contact.
@@ -58,12 +61,13 @@ pub async fn notes(
             "`jetond check` dit de chaque `secret` s’il est utilisable. Une fois corrigé, le service interroge de nouveau de lui-même. Pour ne plus interroger l’API sur ce jeton, retirer `secret` de l’entrée `{id}` dans la configuration."
         ),
     ];
-    Ok(to_contact(
-        desk,
-        &token,
-        draft(KIND, cause, subject, body),
-        now,
-    ))
+    let mut fresh = Vec::new();
+    for note in to_contact(desk, &token, draft(KIND, cause, subject, body), now) {
+        if !store.has_note(&note).await? {
+            fresh.push(note);
+        }
+    }
+    Ok(fresh)
 }
 
 /// The note about a token that is asked about in vain since then, with what was heard last. Queued
@@ -87,10 +91,11 @@ pub async fn in_vain(
     let on = desk.calendar.date(since);
     let told = tx.noted_last(KIND, about).await?;
     let told = told.first().and_then(|noted| {
-        let began: NaiveDate = noted.cause.strip_prefix(about)?.parse().ok()?;
+        let began = noted.cause.strip_prefix(about)?;
+        let began = NaiveDate::parse_from_str(began, DAY).ok()?;
         ((on - began).abs() < OLD).then_some(began)
     });
-    let cause = format!("{about}{}", told.unwrap_or(on));
+    let cause = format!("{about}{}", told.unwrap_or(on).format(DAY));
     let name = name_of(&token);
     let Text { en, fr } = day(desk, since);
     let subject = text!(
