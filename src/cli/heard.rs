@@ -135,9 +135,7 @@ impl Api {
                 "API: {id}: {{}}, since {since} (`jetond show {id}`)",
                 "API : {id} : {{}}, depuis le {since} (`jetond show {id}`)"
             );
-            context
-                .out
-                .say(&words.with(&said::verdict(death.verdict)))?;
+            context.out.say(&words.with(&death.verdict.in_short()))?;
         }
         let suspected = self.heard.iter();
         let suspected = suspected.filter_map(|h| Some((&h.probed.id, h.probed.known.suspicion?)));
@@ -147,7 +145,7 @@ impl Api {
                 "API: {id}: {{}}, answered once on {at}; the next answer confirms it or not",
                 "API : {id} : {{}}, répondu une fois le {at} ; la prochaine réponse le confirmera ou non"
             );
-            context.out.say(&words.with(&said::verdict(suspected)))?;
+            context.out.say(&words.with(&suspected.in_short()))?;
         }
         let outliving = self.heard.iter().filter(|h| h.probed.outlives(h.expires));
         for h in outliving.take(SHOWN) {

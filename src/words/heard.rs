@@ -6,30 +6,9 @@ use chrono::{DateTime, Utc};
 use crate::domain::calendar::Calendar;
 use crate::domain::incident::Side;
 use crate::domain::language::{Text, text};
-use crate::domain::verdict::{Bearing, Reading, Verdict, Volume};
+use crate::domain::verdict::{Bearing, Verdict, Volume};
 use crate::store::probe::{Probed, Service};
 use crate::words::when::{day, minute};
-
-/// A verdict, as a list says it.
-pub(crate) fn verdict(verdict: Verdict) -> Text {
-    match verdict {
-        Verdict::Alive => text!("works", "fonctionne"),
-        Verdict::BadRequest => text!("the request is at fault", "requête en cause"),
-        Verdict::ScopeMissing => text!("works, a right is missing", "fonctionne, droit manquant"),
-        Verdict::AddressNotAllowed => text!(
-            "works, but not from here",
-            "fonctionne, mais pas depuis cette adresse"
-        ),
-        Verdict::OverVolume => text!("works, volume used up", "fonctionne, volume épuisé"),
-        Verdict::Expired => text!("refused: expired", "refusé : expiré"),
-        Verdict::Revoked => text!("refused: withdrawn", "refusé : révoqué"),
-        Verdict::Unknown => text!("refused: unknown", "refusé : inconnu"),
-        Verdict::ProviderDown => text!("a provider is down", "un fournisseur est en panne"),
-        Verdict::ServiceDown => text!("the API is down", "l’API est en panne"),
-        Verdict::NoAnswer => text!("no answer", "pas de réponse"),
-        Verdict::NotUnderstood => text!("not understood", "réponse incomprise"),
-    }
-}
 
 /// How a verdict looks: `good`, `warn`, `bad`, or nothing.
 pub(crate) fn tone(verdict: Verdict) -> &'static str {
@@ -38,16 +17,6 @@ pub(crate) fn tone(verdict: Verdict) -> &'static str {
         Bearing::Lives if verdict == Verdict::Alive => "good",
         Bearing::Lives => "warn",
         Bearing::Nothing => "",
-    }
-}
-
-/// An answer, in a sentence of a note; or why there is none.
-pub(crate) fn reading(reading: &Reading) -> Text {
-    let judged = verdict(reading.case.verdict());
-    match (reading.status, reading.said.as_str()) {
-        (Some(status), _) => text!("{status}, {{}}", "{status}, {{}}").with(&judged),
-        (None, "") => judged,
-        (None, why) => text!("{{}} ({why})", "{{}} ({why})").with(&judged),
     }
 }
 
@@ -62,7 +31,7 @@ pub(crate) fn in_short(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>)
             "{{}} ; une première réponse : {{}}"
         )
         .with(&said)
-        .with(&verdict(suspected)),
+        .with(&suspected.in_short()),
     }
 }
 
@@ -92,7 +61,7 @@ pub(crate) fn dated(of: Verdict, on: &str, is_old: bool) -> Text {
     } else {
         text!("{{}} ({on})", "{{}} ({on})")
     };
-    said.with(&verdict(of))
+    said.with(&of.in_short())
 }
 
 fn unknown() -> Text {
@@ -123,7 +92,7 @@ pub(crate) fn facts(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) ->
         (Some(belief), unheard) => {
             let since = minute(belief.since, calendar);
             let said = text!("{{}}, since {since}", "{{}}, depuis le {since}")
-                .with(&verdict(belief.verdict));
+                .with(&belief.verdict.in_short());
             match unheard {
                 None => said,
                 Some(at) => text!("{{}}; {{}}", "{{}} ; {{}}")
@@ -141,7 +110,7 @@ pub(crate) fn facts(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) ->
         );
         facts.push((
             text!("suspected", "soupçon"),
-            said.with(&verdict(suspected)),
+            said.with(&suspected.in_short()),
         ));
     }
     if let Some(why) = &probed.hindrance {
@@ -164,7 +133,7 @@ pub(crate) fn facts(probed: &Probed, calendar: &Calendar, now: DateTime<Utc>) ->
             .map_or_else(String::new, |s| format!("{s}{codes}, "));
         facts.push((
             text!("last answer", "dernière réponse"),
-            text!("{status}{{}}, {at}", "{status}{{}}, {at}").with(&verdict(last.case.verdict())),
+            text!("{status}{{}}, {at}", "{status}{{}}, {at}").with(&last.case.verdict().in_short()),
         ));
         if !last.said.is_empty() {
             let label = match last.status {

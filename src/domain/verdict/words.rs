@@ -4,7 +4,7 @@
 //! without them does not compile.
 
 use crate::domain::language::{Text, text};
-use crate::domain::verdict::Case;
+use crate::domain::verdict::{Case, Reading, Verdict};
 
 /// Where incidents are listed, and sometimes foretold.
 pub const INCIDENTS: &str = "https://dashboard.entreprise.api.gouv.fr/incidents";
@@ -63,6 +63,41 @@ impl Fault {
                 "not known: the service’s, yours, or of what lies between",
                 "on ne sait pas : au service, à vous ou à ce qui est entre les deux"
             ),
+        }
+    }
+}
+
+impl Verdict {
+    /// As a list says it.
+    pub fn in_short(self) -> Text {
+        match self {
+            Self::Alive => text!("works", "fonctionne"),
+            Self::BadRequest => text!("the request is at fault", "requête en cause"),
+            Self::ScopeMissing => text!("works, a right is missing", "fonctionne, droit manquant"),
+            Self::AddressNotAllowed => text!(
+                "works, but not from here",
+                "fonctionne, mais pas depuis cette adresse"
+            ),
+            Self::OverVolume => text!("works, volume used up", "fonctionne, volume épuisé"),
+            Self::Expired => text!("refused: expired", "refusé : expiré"),
+            Self::Revoked => text!("refused: withdrawn", "refusé : révoqué"),
+            Self::Unknown => text!("refused: unknown", "refusé : inconnu"),
+            Self::ProviderDown => text!("a provider is down", "un fournisseur est en panne"),
+            Self::ServiceDown => text!("the API is down", "l’API est en panne"),
+            Self::NoAnswer => text!("no answer", "pas de réponse"),
+            Self::NotUnderstood => text!("not understood", "réponse incomprise"),
+        }
+    }
+}
+
+impl Reading {
+    /// In a sentence of a note; or why there is no answer.
+    pub fn in_short(&self) -> Text {
+        let judged = self.case.verdict().in_short();
+        match (self.status, self.said.as_str()) {
+            (Some(status), _) => text!("{status}, {{}}", "{status}, {{}}").with(&judged),
+            (None, "") => judged,
+            (None, why) => text!("{{}} ({why})", "{{}} ({why})").with(&judged),
         }
     }
 }

@@ -145,7 +145,7 @@ fn verdict(
     let said = if is_old {
         heard::dated(of, &when::day(at, calendar), is_old)
     } else {
-        heard::verdict(of)
+        of.in_short()
     };
     let tone = match heard::tone(of) {
         "good" if is_old => "warn",

@@ -240,7 +240,7 @@ fn refused(death: Belief, calendar: &Calendar) -> Text {
         "API Entreprise refuses this token since {since} – {{}}.",
         "API Entreprise refuse ce jeton depuis le {since} – {{}}."
     )
-    .with(&heard::verdict(death.verdict))
+    .with(&death.verdict.in_short())
 }
 
 /// From which stage on somebody is told.

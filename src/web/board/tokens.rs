@@ -17,7 +17,6 @@ use crate::web::board::lines::{self, Choice, TokenLine};
 use crate::web::board::pager::Pager;
 use crate::web::board::{Ask, Section, csv, token};
 use crate::web::{Live, Unready};
-use crate::words;
 
 /// The client of the tokens that have none, in addresses; no key looks so.
 pub(super) const NO_CLIENT: &str = "(none)";
@@ -331,7 +330,7 @@ fn verdicts() -> Vec<(&'static str, Text)> {
         ),
     ];
     let dead = Verdict::ALL.iter().filter(|v| v.bearing() == Bearing::Dead);
-    choices.extend(dead.map(|v| (v.word(), words::heard::verdict(*v))));
+    choices.extend(dead.map(|v| (v.word(), v.in_short())));
     choices
 }
 

@@ -56,8 +56,9 @@ async fn each_statement_of_a_call_goes_to_its_rows() {
     let site = Site::new(0, &["m", "n"], &["m"]).await;
     let now = jetond::clock::now().timestamp();
     site.record(&format!(
-        "INSERT INTO probe (token, asked_at, suspected, suspected_at) \
-         SELECT no, {now} - 172800, 'revoked', {now} - 172800 FROM token WHERE id = 'm'"
+        "INSERT INTO probe (token, asked_at, suspected, suspected_at, of_record) \
+         SELECT t.no, {now} - 172800, 'revoked', {now} - 172800, max(p.opened_at, p.dated_at, t.state_at) \
+         FROM token t JOIN period p ON p.token = t.no AND p.no = t.period WHERE t.id = 'm'"
     ))
     .await;
     site.server.always(error(401, "00105"));
@@ -254,8 +255,9 @@ impl Place {
             "UPDATE period SET opened_at = opened_at - 172800, dated_at = dated_at - 172800",
             "UPDATE token SET state_at = state_at - 172800",
             &format!(
-                "INSERT INTO probe (token, asked_at, suspected, suspected_at) \
-                 SELECT no, {now} - 86400, 'revoked', {now} - 86400 FROM token"
+                "INSERT INTO probe (token, asked_at, suspected, suspected_at, of_record) \
+                 SELECT t.no, {now} - 86400, 'revoked', {now} - 86400, max(p.opened_at, p.dated_at, t.state_at) \
+                 FROM token t JOIN period p ON p.token = t.no AND p.no = t.period"
             ),
             &format!("CREATE TABLE before AS SELECT {now} - 86400 AS suspected_before"),
             "PRAGMA wal_checkpoint(TRUNCATE)",

@@ -11,7 +11,6 @@ use crate::store::error::Result;
 use crate::store::heard::OLD;
 use crate::store::settle::NewNote;
 use crate::store::{Store, Tx};
-use crate::words::heard;
 
 /// A hindrance is told once it has lasted so long: what is mended at once needs no mail.
 const PATIENCE: Duration = Duration::days(1);
@@ -102,7 +101,7 @@ pub async fn in_vain(
         "API Entreprise says nothing: token “{name}”",
         "API Entreprise n’en dit plus rien : jeton « {name} »"
     );
-    let said = heard::reading(reading);
+    let said = reading.in_short();
     let (said_en, said_fr) = (said.en, said.fr);
     let body = vec![
         text!(

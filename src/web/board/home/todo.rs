@@ -245,7 +245,7 @@ impl List<'_> {
                     "API Entreprise has refused it since {since} – {{}}: see on the dashboard of the API what became of it",
                     "API Entreprise le refuse depuis le {since} – {{}} : voir sur le tableau de bord de l’API ce qu’il est devenu"
                 );
-                let said = said.with(&words::heard::verdict(death.verdict));
+                let said = said.with(&death.verdict.in_short());
                 self.heard(h, "bad", &said, "")
             })
             .collect()
