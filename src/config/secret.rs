@@ -181,8 +181,8 @@ pub(super) fn source(
             "ceci dit de plusieurs façons où est le secret"
         );
         let help = text!(
-            "keep one of credential, file and env",
-            "ne garder que l’un de credential, file et env"
+            "keep one of credential, file and env: {name} = {{ credential = \"{example}\" }}",
+            "ne garder que l’un de credential, file et env : {name} = {{ credential = \"{example}\" }}"
         );
         report.error(&value.span, message).help(help);
         return None;
